@@ -1,0 +1,8 @@
+//! `timetrial`: trustworthy end-to-end benchmarks of network daemons. The map of the rooms is `docs/architecture.md`.
+
+pub mod command;
+pub mod diagnostic;
+pub mod inventory;
+pub mod metric;
+pub mod scenario;
+pub mod tool;

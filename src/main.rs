@@ -1,0 +1,3 @@
+//! The `timetrial` command.
+
+fn main() {}

@@ -1,0 +1,121 @@
+//! The figures of one trial, in one shape for every load generator.
+
+use serde::{Deserialize, Serialize};
+
+/// What one load measured. Every field was read from the tool's output; what a tool does not tell is `None`, never 0.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoadFigures {
+    /// Answers received, of any status.
+    pub requests: u64,
+    /// How long the tool measured.
+    pub duration_us: u64,
+    /// Bytes received, headers included.
+    pub bytes_received: u64,
+    /// The rate as the tool printed it, kept to be held against `requests / duration`.
+    pub printed_requests_per_second: f64,
+    /// Failed requests by kind.
+    pub errors: ErrorCounts,
+    /// Latency of the answers.
+    pub latency: Latency,
+    /// Threads of the load generator.
+    pub threads: u32,
+    /// Connections asked for.
+    pub connections_asked: u32,
+    /// Connections that the tool really set out to open: wrk divides them evenly over its threads and drops the rest.
+    pub connections_used: u32,
+    /// Requests per second asked for, by an open-loop tool.
+    pub rate_asked: Option<u64>,
+    /// The tool and its version, as it says itself or as its package is named.
+    pub tool: String,
+}
+
+impl LoadFigures {
+    /// Answers per second, of any status.
+    pub fn requests_per_second(&self) -> f64 {
+        self.requests as f64 / (self.duration_us as f64 / 1e6)
+    }
+
+    /// Answers that were not refused by their status.
+    pub fn successes(&self) -> u64 {
+        self.requests.saturating_sub(self.errors.status)
+    }
+
+    /// Successful answers per second: what daemons are ranked by.
+    pub fn successes_per_second(&self) -> f64 {
+        self.successes() as f64 / (self.duration_us as f64 / 1e6)
+    }
+
+    /// Mean bytes received for each answer, headers included.
+    pub fn bytes_per_response(&self) -> Option<f64> {
+        (self.requests > 0).then(|| self.bytes_received as f64 / self.requests as f64)
+    }
+
+    /// Connections still alive at the end: wrk and wrk2 never retry a failed connect.
+    pub fn connections_alive(&self) -> u32 {
+        self.connections_used.saturating_sub(u32::try_from(self.errors.connect).unwrap_or(u32::MAX))
+    }
+}
+
+/// Failed requests by kind. The kinds are never mixed: each generator counts another thing under "timeout".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ErrorCounts {
+    /// Connections that could not be made.
+    pub connect: u64,
+    /// Requests that could not be sent.
+    pub send: u64,
+    /// Answers that could not be received, or were cut.
+    pub receive: u64,
+    /// Answers later than the time limit (wrk 4), or sweeps over late connections (wrk2).
+    pub timeout: u64,
+    /// Answers with a status other than 2xx or 3xx.
+    pub status: u64,
+}
+
+impl ErrorCounts {
+    /// All of them together: only to ask whether there were any.
+    pub fn total(&self) -> u64 {
+        self.connect + self.send + self.receive + self.timeout + self.status
+    }
+
+    /// Kind and count, in the order of a request's life.
+    pub fn by_kind(&self) -> [(&'static str, u64); 5] {
+        [
+            ("connect", self.connect),
+            ("send", self.send),
+            ("receive", self.receive),
+            ("timeout", self.timeout),
+            ("status", self.status),
+        ]
+    }
+}
+
+/// Latency of the answers, in microseconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Arithmetic mean.
+    pub mean_us: f64,
+    /// Standard deviation.
+    pub stdev_us: f64,
+    /// Smallest.
+    pub min_us: Option<f64>,
+    /// Largest.
+    pub max_us: f64,
+    /// Percentiles, ascending.
+    pub percentiles: Vec<Percentile>,
+}
+
+impl Latency {
+    /// The percentile with this rank (50, 99, ...), when the tool told it.
+    pub fn percentile(&self, rank: f64) -> Option<f64> {
+        self.percentiles.iter().find(|p| (p.rank - rank).abs() < 1e-9).map(|p| p.us)
+    }
+}
+
+/// One percentile.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Percentile {
+    /// Its rank in per cent: 50, 90, 99, 99.9.
+    pub rank: f64,
+    /// Its value.
+    pub us: f64,
+}

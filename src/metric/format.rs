@@ -1,0 +1,75 @@
+//! Numbers for people: always with a unit, always the same way.
+
+/// A duration in the unit that fits: `412 µs`, `1.35 ms`, `12.4 s`.
+pub fn duration_us(us: f64) -> String {
+    if us < 1_000.0 {
+        format!("{us:.0} µs")
+    } else if us < 1_000_000.0 {
+        format!("{} ms", three_digits(us / 1_000.0))
+    } else {
+        format!("{} s", three_digits(us / 1_000_000.0))
+    }
+}
+
+/// A rate with thousands apart: `13,201`, `90.6`.
+pub fn rate(per_second: f64) -> String {
+    if per_second.abs() < 100.0 { three_digits(per_second) } else { count(per_second.round() as u64) }
+}
+
+/// A whole number with thousands apart.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Bytes in the unit that fits, powers of 1000.
+pub fn short_bytes(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{} kB", three_digits(bytes as f64 / 1e3)),
+        1_000_000..1_000_000_000 => format!("{} MB", three_digits(bytes as f64 / 1e6)),
+        _ => format!("{} GB", three_digits(bytes as f64 / 1e9)),
+    }
+}
+
+fn three_digits(number: f64) -> String {
+    match number.abs() {
+        n if n < 9.995 => format!("{number:.2}"),
+        n if n < 99.95 => format!("{number:.1}"),
+        _ => format!("{number:.0}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_carry_their_unit() {
+        let check = |us: f64, expected: &str| assert_eq!(duration_us(us), expected);
+        check(396.4, "396 µs");
+        check(1_350.0, "1.35 ms");
+        check(43_560.0, "43.6 ms");
+        check(985_330.0, "985 ms");
+        check(1_370_000.0, "1.37 s");
+    }
+
+    #[test]
+    fn rates_and_counts_have_thousands_apart() {
+        assert_eq!(rate(13_200.94), "13,201");
+        assert_eq!(rate(90.63), "90.6");
+        assert_eq!(rate(9.5), "9.50");
+        assert_eq!(count(0), "0");
+        assert_eq!(count(999), "999");
+        assert_eq!(count(1_000), "1,000");
+        assert_eq!(count(395_847), "395,847");
+        assert_eq!(short_bytes(31_820_000), "31.8 MB");
+    }
+}
