@@ -2,7 +2,11 @@
 
 pub mod command;
 pub mod diagnostic;
+pub mod event;
 pub mod inventory;
 pub mod metric;
+pub mod plan;
 pub mod scenario;
+pub mod store;
 pub mod tool;
+pub mod wire;

@@ -1,0 +1,7 @@
+//! What happened in a campaign: serialisable, versioned, ids and facts only.
+
+mod happening;
+mod record;
+
+pub use happening::{Event, Happening, Outcome, Reason};
+pub use record::{Recorder, Write, paths};

@@ -1,0 +1,289 @@
+//! The plan: everything a campaign will do, in order, decided before any machine is contacted. Immutable and printable.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::command::Command;
+
+/// The version of the plan's format, in `plan.json`.
+pub const FORMAT: u32 = 1;
+
+/// A whole campaign.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The scenario's name: its file's stem.
+    pub scenario: String,
+    /// One line for people.
+    pub title: String,
+    /// The machines that take part.
+    pub machines: Vec<Machine>,
+    /// The daemons, in order.
+    pub daemons: Vec<Daemon>,
+    /// The database, if there is one.
+    pub database: Option<Database>,
+    /// The documents that endpoints must answer, by name.
+    pub documents: BTreeMap<String, Document>,
+    /// What is put into each machine's cache.
+    pub provisions: Vec<Provision>,
+    /// The trials, in order.
+    pub trials: Vec<Trial>,
+    /// Bounds for waiting.
+    pub wait: Wait,
+    /// The input files, by the path under `inputs/`, with the SHA-256 of each.
+    pub inputs: BTreeMap<String, String>,
+}
+
+impl Plan {
+    /// The daemon with this name. Plans are made whole: a name in a trial is in the list.
+    pub fn daemon(&self, name: &str) -> Option<&Daemon> {
+        self.daemons.iter().find(|daemon| daemon.name == name)
+    }
+
+    /// Seconds of load and of planned waiting: what the campaign takes at least once everything is provisioned.
+    pub fn estimate_s(&self) -> f64 {
+        self.trials.iter().map(Trial::estimate_s).sum::<f64>() + self.database.as_ref().map_or(0.0, |_| 3.0)
+    }
+}
+
+/// A machine that takes part.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    /// Its name in the inventory.
+    pub name: String,
+    /// How it is reached.
+    pub transport: Transport,
+    /// The roles it plays here.
+    pub roles: Vec<String>,
+    /// Its address for benchmark traffic.
+    pub address: String,
+    /// Where its agent keeps its cache; the agent's own choice if not said.
+    pub state_dir: Option<String>,
+    /// A CA bundle for package downloads.
+    pub ca_bundle: Option<String>,
+    /// Programs that no package provides, by tool name.
+    pub tools: BTreeMap<String, String>,
+}
+
+/// How a machine is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Transport {
+    /// This machine.
+    Local,
+}
+
+/// A daemon as the plan knows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Daemon {
+    /// Its folder's name.
+    pub name: String,
+    /// One line for people.
+    pub title: String,
+    /// The package root and venv it runs from, by provision name; none for a `system` daemon.
+    pub provisions: Vec<String>,
+    /// Its processes, in order of starting.
+    pub processes: Vec<Process>,
+    /// Whether it says that it keeps connections open.
+    pub keep_alive: bool,
+    /// The protocol it speaks.
+    pub protocol: String,
+    /// Worker processes asked for.
+    pub workers: u32,
+    /// Its sources: names under `inputs/`, in [`Plan::inputs`].
+    pub files: Vec<String>,
+}
+
+/// A process of a daemon, with placeholders filled in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Process {
+    /// What is run.
+    pub command: Command,
+    /// Where the stated number of workers is counted.
+    pub workers: WorkersAt,
+}
+
+/// Where the stated number of workers is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WorkersAt {
+    /// The direct children of the process.
+    Children,
+    /// The process itself is one worker.
+    Itself,
+    /// Not counted.
+    Nowhere,
+}
+
+/// The campaign's private PostgreSQL cluster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Database {
+    /// The machine it runs on.
+    pub machine: String,
+    /// The package root it runs from, by provision name.
+    pub provision: String,
+    /// Major version.
+    pub version: u32,
+    /// The address it listens on.
+    pub address: String,
+    /// TCP port.
+    pub port: u16,
+    /// `pg_hba.conf`'s word.
+    pub authentication: String,
+    /// libpq's word.
+    pub sslmode: String,
+    /// `max_connections`.
+    pub max_connections: u32,
+    /// Machines whose addresses may connect.
+    pub clients: Vec<String>,
+    /// The data set.
+    pub data: String,
+    /// Tables and the rows that the data set has for each.
+    pub tables: BTreeMap<String, u64>,
+    /// The data set's files: names under `inputs/`.
+    pub files: Vec<String>,
+}
+
+/// A document that endpoints must answer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Document {
+    /// SHA-256 of its canonical form (see [`crate::plan::document`]).
+    pub sha256: String,
+    /// The document itself, for showing differences.
+    pub content: serde_json::Value,
+}
+
+/// Something put into a machine's cache before the first trial.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Provision {
+    /// Its name, unique in the plan.
+    pub name: String,
+    /// The machine.
+    pub machine: String,
+    /// What it is.
+    pub what: ProvisionKind,
+}
+
+/// Kinds of things put into a cache.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum ProvisionKind {
+    /// Debian packages, unpacked.
+    PackageRoot {
+        /// The suite they come from.
+        suite: String,
+        /// Package names; the resolver adds what they need.
+        packages: Vec<String>,
+    },
+    /// A Python virtual environment.
+    Venv {
+        /// The package root its interpreter comes from, by provision name.
+        root: String,
+        /// `python3.11`
+        interpreter: String,
+        /// The requirements file: a name under `inputs/`.
+        requirements: String,
+        /// SHA-256 of the requirements.
+        sha256: String,
+    },
+}
+
+/// One measured load on one endpoint of one freshly started daemon.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// `0001`, `0002`, ... in order.
+    pub id: String,
+    /// The round.
+    pub round: String,
+    /// The daemon.
+    pub daemon: String,
+    /// The path.
+    pub endpoint: String,
+    /// 1, 2, ... of the round's repeats.
+    pub repeat: u32,
+    /// The document it must answer, by name.
+    pub document: String,
+    /// How the endpoint uses database connections.
+    pub database_use: DatabaseUse,
+    /// The machine the daemon runs on.
+    pub server: String,
+    /// The machine the load comes from.
+    pub client: String,
+    /// Where the daemon listens.
+    pub address: String,
+    /// The port it listens on.
+    pub port: u16,
+    /// The load.
+    pub load: Load,
+}
+
+impl Trial {
+    /// `http://127.0.0.1:8016/index`
+    pub fn url(&self) -> String {
+        format!("http://{}:{}{}", self.address, self.port, self.endpoint)
+    }
+
+    /// Seconds it takes: load, warm-up, and about two for start, calm and stop.
+    pub fn estimate_s(&self) -> f64 {
+        self.load.duration_s + self.load.warm_up_s.unwrap_or(0.0) + 2.5
+    }
+}
+
+/// How an endpoint uses database connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "use", rename_all = "kebab-case")]
+pub enum DatabaseUse {
+    /// It does not.
+    None,
+    /// A new connection for each request.
+    ConnectionPerRequest,
+    /// A pool in each worker.
+    Pool {
+        /// Connections of each worker's pool.
+        per_worker: u32,
+    },
+}
+
+impl std::fmt::Display for DatabaseUse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::None => write!(f, "none"),
+            Self::ConnectionPerRequest => write!(f, "one per request"),
+            Self::Pool { per_worker } => write!(f, "pool of {per_worker} per worker"),
+        }
+    }
+}
+
+/// A load, decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Load {
+    /// The load generator.
+    pub tool: String,
+    /// The package root it runs from, by provision name; none when the inventory names a binary.
+    pub provision: Option<String>,
+    /// Threads.
+    pub threads: u32,
+    /// Connections.
+    pub connections: u32,
+    /// Seconds measured.
+    pub duration_s: f64,
+    /// Seconds of the same load before, unmeasured.
+    pub warm_up_s: Option<f64>,
+    /// Requests per second, for an open-loop tool.
+    pub rate: Option<u64>,
+    /// After this many seconds an answer counts as late.
+    pub timeout_s: f64,
+}
+
+/// Bounds for waiting, in seconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Wait {
+    /// From start until the right document is answered.
+    pub ready_s: f64,
+    /// Until the process tree is calm.
+    pub calm_s: f64,
+    /// From TERM until KILL.
+    pub stop_s: f64,
+}
