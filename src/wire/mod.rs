@@ -1,5 +1,12 @@
 //! What controller and agent say to each other: requests, replies, facts; framing and versions.
 
+pub mod bytes;
 mod facts;
+pub mod frame;
+mod message;
 
 pub use facts::Facts;
+pub use message::{
+    Answer, DatabaseRequest, Failure, FromAgent, HEARTBEAT, Listener, MAGIC, Member, Notice, PROTOCOL, Reply, Request,
+    SILENCE, StartRequest, ToAgent, WorkFile,
+};

@@ -1,0 +1,320 @@
+//! The messages.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::command::{Command, Exit};
+use crate::wire::Facts;
+
+/// The version of the protocol. Controller and agent are the same binary, so there is only ever one; it is compared
+/// so that an agent started by hand from another build says so instead of misunderstanding.
+pub const PROTOCOL: u32 = 1;
+
+/// What an agent writes first, on a line of its own: what a login shell printed before it is skipped.
+pub const MAGIC: &str = "timetrial-agent/1";
+
+/// How often each side says that it is there.
+pub const HEARTBEAT: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// After this long without a word from the other side, it is taken for dead.
+pub const SILENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// From the controller.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "to-agent", rename_all = "kebab-case")]
+pub enum ToAgent {
+    /// Do something, answer under this id.
+    Request {
+        /// Chosen by the controller.
+        id: u64,
+        /// What to do.
+        request: Request,
+    },
+    /// I am here.
+    Heartbeat,
+}
+
+/// From the agent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "from-agent", rename_all = "kebab-case")]
+pub enum FromAgent {
+    /// The answer to a request.
+    Reply {
+        /// The request's id.
+        id: u64,
+        /// The answer, or why there is none.
+        reply: Result<Reply, Failure>,
+    },
+    /// Something happened by itself.
+    Notice(Notice),
+    /// I am here.
+    Heartbeat,
+}
+
+/// What a controller may ask of an agent.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the fields say themselves what they hold; units stand in their names")]
+pub enum Request {
+    /// The first: who calls, for which run.
+    Hello { protocol: u32, run: String, owner: String, ca_bundle: Option<String> },
+    /// Read the machine.
+    ReadFacts,
+    /// Who listens on a TCP port.
+    Listeners { port: u16 },
+    /// Have Debian packages in the cache, unpacked.
+    PackageRoot { name: String, suite: String, packages: Vec<String> },
+    /// Have a Python virtual environment in the cache.
+    Venv { name: String, root: String, interpreter: String, requirements: String },
+    /// Write files under the run's work directory.
+    PutFiles { directory: String, files: Vec<WorkFile> },
+    /// Make and start the private cluster.
+    StartDatabase(DatabaseRequest),
+    /// Stop it and remove its data.
+    StopDatabase,
+    /// Start a process in a session of its own.
+    Start(StartRequest),
+    /// The processes of a started one: itself, its children, its session.
+    Tree { process: u64 },
+    /// Wait until its tree uses less CPU than this for this long.
+    Calm { process: u64, below_percent: f64, for_ms: u64, limit_ms: u64 },
+    /// End it: TERM, wait, KILL whatever is left of its session.
+    Stop { process: u64, grace_ms: u64, kill_now: bool },
+    /// The last bytes it printed.
+    LogTail { process: u64, bytes: u64 },
+    /// Ask for a document once.
+    Probe { address: String, port: u16, path: String, timeout_ms: u64 },
+    /// Stop everything, remove the work directory, answer, and exit.
+    Goodbye,
+}
+
+/// A file for the work directory.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WorkFile {
+    /// Relative to the directory asked for.
+    pub path: String,
+    /// Its bytes.
+    #[serde(with = "crate::wire::bytes")]
+    pub bytes: Vec<u8>,
+}
+
+/// The private cluster.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DatabaseRequest {
+    /// Digest of the package root.
+    pub root: String,
+    /// Major version.
+    pub version: u32,
+    /// The address it listens on.
+    pub address: String,
+    /// The port.
+    pub port: u16,
+    /// `pg_hba.conf`'s word.
+    pub authentication: String,
+    /// libpq's word, passed on to daemons.
+    pub sslmode: String,
+    /// `max_connections`.
+    pub max_connections: u32,
+    /// Addresses that may connect.
+    pub client_addresses: Vec<String>,
+    /// The data set's SQL.
+    #[serde(with = "crate::wire::bytes")]
+    pub schema: Vec<u8>,
+    /// Table and CSV rows with a header.
+    pub rows: Vec<WorkFile>,
+}
+
+/// A process to start.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StartRequest {
+    /// What it is, for logs and for `ps`: `daemon`, `load`.
+    pub label: String,
+    /// What is run. `{work}` in arguments stands for the run's work directory.
+    pub command: Command,
+    /// Digests of package roots and venvs whose programs and libraries it uses.
+    pub uses: Vec<String>,
+    /// Its current directory, under the work directory.
+    pub directory: Option<String>,
+    /// Whether it gets the database's coordinates and password in its environment.
+    pub database: bool,
+    /// Whether what it prints is sent on (a load generator) or only kept for [`Request::LogTail`] (a daemon).
+    pub stream: bool,
+}
+
+/// Answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the fields say themselves what they hold; units stand in their names")]
+pub enum Reply {
+    /// To `Hello`; `swept` tells what a dead agent had left and was removed.
+    Welcome {
+        protocol: u32,
+        version: String,
+        pid: u32,
+        boot_id: String,
+        state_dir: String,
+        work_dir: String,
+        swept: Vec<String>,
+    },
+    Facts(Box<Facts>),
+    Listeners {
+        listeners: Vec<Listener>,
+    },
+    Provisioned {
+        digest: String,
+        path: String,
+        reused: bool,
+        bytes: u64,
+        versions: BTreeMap<String, String>,
+    },
+    DatabaseStarted {
+        version: String,
+        pid: u32,
+        rows: BTreeMap<String, u64>,
+        settings: BTreeMap<String, String>,
+    },
+    Started {
+        process: u64,
+        pid: u32,
+        start_ticks: u64,
+        command: Vec<String>,
+    },
+    Tree {
+        members: Vec<Member>,
+    },
+    Calm {
+        calm: bool,
+        took_ms: u64,
+        cpu_percent: f64,
+    },
+    Stopped {
+        exit: Option<Exit>,
+        killed: bool,
+        leftovers: Vec<String>,
+        took_ms: u64,
+    },
+    Log {
+        #[serde(with = "crate::wire::bytes")]
+        stdout: Vec<u8>,
+        #[serde(with = "crate::wire::bytes")]
+        stderr: Vec<u8>,
+    },
+    Answer(Answer),
+    Done,
+    Goodbye {
+        stopped: Vec<String>,
+        removed_work_dir: bool,
+    },
+}
+
+/// Who listens on a port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listener {
+    /// `127.0.0.1`, `::`, ...
+    pub address: String,
+    /// The process, where it can be seen.
+    pub pid: Option<u32>,
+    /// Its command line, where it can be seen.
+    pub command: Option<String>,
+    /// The user id it runs as.
+    pub uid: u32,
+}
+
+impl std::fmt::Display for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.pid, &self.command) {
+            (Some(pid), Some(command)) => write!(f, "pid {pid}, `{command}`, on {}", self.address),
+            _ => write!(f, "a process of user id {} on {}", self.uid, self.address),
+        }
+    }
+}
+
+/// A process of a daemon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Its id.
+    pub pid: u32,
+    /// Its parent's.
+    pub parent: u32,
+    /// Its short name.
+    pub name: String,
+    /// Whether it is dead and only waits to be reaped.
+    pub zombie: bool,
+}
+
+/// What a probe saw.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "kebab-case")]
+pub enum Answer {
+    /// A whole HTTP answer.
+    Http {
+        /// The status code.
+        status: u16,
+        /// Whether the connection stayed open.
+        keep_alive: bool,
+        /// `HTTP/1.1`
+        protocol: String,
+        /// The body.
+        #[serde(with = "crate::wire::bytes")]
+        body: Vec<u8>,
+    },
+    /// Nobody listens, or it closed, or it was too slow, or it speaks no HTTP.
+    Nothing {
+        /// In words.
+        why: String,
+    },
+}
+
+/// What happens by itself.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "notice", rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the fields say themselves what they hold; units stand in their names")]
+pub enum Notice {
+    /// A streamed process printed this.
+    Output {
+        process: u64,
+        stderr: bool,
+        #[serde(with = "crate::wire::bytes")]
+        bytes: Vec<u8>,
+    },
+    /// A process ended, and all that it printed was sent before.
+    Exited { process: u64, exit: Exit, elapsed_us: u64 },
+    /// A line of progress of a long request.
+    Progress { name: String, line: String },
+}
+
+/// Why a request was not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// A stable word: `no-apt`, `port-taken`, `busy`, ...
+    pub code: String,
+    /// One sentence: what, where, why.
+    pub message: String,
+    /// Log lines and the like.
+    #[serde(default)]
+    pub detail: Vec<String>,
+    /// What to do.
+    #[serde(default)]
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure without details.
+    pub fn new(code: &str, message: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into(), detail: Vec::new(), hint: None }
+    }
+
+    /// With lines that show it.
+    pub fn detail(mut self, lines: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.detail.extend(lines.into_iter().map(Into::into));
+        self
+    }
+
+    /// With what to do.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
