@@ -39,7 +39,7 @@ pub struct Wrk;
 
 const NAME: &str = "wrk";
 
-/// Never `wrk.lua`: wrk loads its own module of that name, and would find ours first in its working directory.
+/// Lies in the working directory, so that the command is the same on every machine.
 const SCRIPT: &str = "timetrial-wrk.lua";
 
 impl LoadTool for Wrk {

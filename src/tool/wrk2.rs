@@ -36,7 +36,7 @@ pub struct Wrk2;
 
 const NAME: &str = "wrk2";
 
-/// Never `wrk.lua`, see `wrk.rs`.
+/// Lies in the working directory, see `wrk.rs`.
 const SCRIPT: &str = "timetrial-wrk2.lua";
 
 impl LoadTool for Wrk2 {
