@@ -15,8 +15,12 @@ pub struct LoadFigures {
     pub printed_requests_per_second: f64,
     /// Failed requests by kind.
     pub errors: ErrorCounts,
-    /// Latency of the answers.
+    /// Latency of the answers, as the tool gives it: wrk's is corrected for what it calls coordinated omission, wrk2's
+    /// is counted from when a request was due.
     pub latency: Latency,
+    /// Service time of the answers: from when a request was really sent, nothing added. `None` where the tool keeps none.
+    #[serde(default)]
+    pub service_time: Option<Latency>,
     /// Threads of the load generator.
     pub threads: u32,
     /// Connections asked for.
@@ -50,7 +54,8 @@ impl LoadFigures {
         (self.requests > 0).then(|| self.bytes_received as f64 / self.requests as f64)
     }
 
-    /// Connections still alive at the end: wrk and wrk2 never retry a failed connect.
+    /// Connections that may still have been alive at the end: wrk and wrk2 never retry a failed connect. One that hangs,
+    /// or is refused again and again, is in here, so this is an upper bound.
     pub fn connections_alive(&self) -> u32 {
         self.connections_used.saturating_sub(u32::try_from(self.errors.connect).unwrap_or(u32::MAX))
     }
@@ -92,6 +97,9 @@ impl ErrorCounts {
 /// Latency of the answers, in microseconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
+    /// Answers that these figures rest on, when the tool tells it. wrk counts those that its correction invented too.
+    #[serde(default)]
+    pub samples: Option<u64>,
     /// Arithmetic mean.
     pub mean_us: f64,
     /// Standard deviation.

@@ -1,0 +1,254 @@
+//! What can be wrong with a load that is asked for, and with what a tool printed.
+
+use std::fmt;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::command::Exit;
+use crate::metric::ErrorCounts;
+
+/// Why a tool can't do what a scenario asks of it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum RequestError {
+    /// No thread.
+    #[error("at least one thread is needed")]
+    NoThreads,
+    /// A thread would have no connection.
+    #[error("{connections} connections can't be divided over {threads} threads")]
+    FewerConnectionsThanThreads {
+        /// Connections asked for.
+        connections: u32,
+        /// Threads asked for.
+        threads: u32,
+    },
+    /// The tool's command line has no fractions.
+    #[error("{tool} takes a {field} in whole seconds, not {duration:?}")]
+    NotWholeSeconds {
+        /// The tool.
+        tool: &'static str,
+        /// `duration` or `timeout`.
+        field: &'static str,
+        /// What was asked.
+        duration: Duration,
+    },
+    /// A rate for a tool that has none.
+    #[error("{tool} is a closed loop: it can't be held to a rate ({rate} per second)")]
+    RateOfClosedLoop {
+        /// The tool.
+        tool: &'static str,
+        /// What was asked.
+        rate: u64,
+    },
+    /// No rate for a tool that needs one.
+    #[error("{tool} needs a rate")]
+    NoRate {
+        /// The tool.
+        tool: &'static str,
+    },
+    /// The load would be over before the tool measures.
+    #[error("{tool} measures nothing in {asked:?}: the shortest load with these connections is {shortest:?}")]
+    TooShort {
+        /// The tool.
+        tool: &'static str,
+        /// What was asked.
+        asked: Duration,
+        /// What would do.
+        shortest: Duration,
+    },
+}
+
+impl RequestError {
+    /// The field of the load that is wrong, as scenarios name it.
+    pub fn field(&self) -> &'static str {
+        match self {
+            Self::NoThreads => "threads",
+            Self::FewerConnectionsThanThreads { .. } => "connections",
+            Self::NotWholeSeconds { field, .. } => field,
+            Self::RateOfClosedLoop { .. } | Self::NoRate { .. } => "rate",
+            Self::TooShort { .. } => "duration",
+        }
+    }
+}
+
+/// Why a tool's output has no figures that can be trusted.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum ParseError {
+    /// The tool found no address for the host.
+    #[error("{tool} could not resolve the host, {exit}; on stderr: {stderr}")]
+    Unresolved {
+        /// The tool.
+        tool: &'static str,
+        /// How it ended.
+        exit: Exit,
+        /// What it said.
+        stderr: FirstLine,
+    },
+    /// Nothing took the tool's first connection.
+    #[error("{tool} could not connect, {exit}; on stderr: {stderr}")]
+    Refused {
+        /// The tool.
+        tool: &'static str,
+        /// How it ended.
+        exit: Exit,
+        /// What it said.
+        stderr: FirstLine,
+    },
+    /// A signal ended the tool.
+    #[error("{tool} was ended by {exit}; on stderr: {stderr}")]
+    Killed {
+        /// The tool.
+        tool: &'static str,
+        /// Which signal.
+        exit: Exit,
+        /// What it said.
+        stderr: FirstLine,
+    },
+    /// The tool failed in another way.
+    #[error("{tool} failed with {exit}; on stderr: {stderr}")]
+    Failed {
+        /// The tool.
+        tool: &'static str,
+        /// How it ended.
+        exit: Exit,
+        /// What it said.
+        stderr: FirstLine,
+    },
+    /// The output stops in the middle of a line.
+    #[error("the output is cut short after {last:?}")]
+    CutShort {
+        /// The beginning of its last line.
+        last: String,
+    },
+    /// The output ends before a line that must be there.
+    #[error("the output ends before {what}")]
+    Missing {
+        /// What the line would have told.
+        what: &'static str,
+    },
+    /// A line is not what it must be at this place.
+    #[error("{what} can't be read in {line:?}")]
+    Unreadable {
+        /// What the line should have told.
+        what: &'static str,
+        /// The beginning of the line.
+        line: String,
+    },
+    /// The text is there, but our own line of exact figures is not.
+    #[error("the line of exact figures is missing; on stderr: {stderr}")]
+    NoExactFigures {
+        /// What the tool said: perhaps what was wrong with the script.
+        stderr: FirstLine,
+    },
+    /// Our own line of exact figures is damaged.
+    #[error("the line of exact figures can't be read: {why}")]
+    BadExactFigures {
+        /// The JSON reader's reason.
+        why: String,
+    },
+    /// This is the output of another tool.
+    #[error("this is not the output of {tool}: {why}")]
+    OtherTool {
+        /// The tool that was asked for.
+        tool: &'static str,
+        /// What gives it away.
+        why: &'static str,
+    },
+    /// What the tool set out to do is not what it was asked.
+    #[error("{what}: asked for {asked}, the tool did {done}")]
+    NotAsAsked {
+        /// What differs.
+        what: &'static str,
+        /// What was asked.
+        asked: String,
+        /// What the output says.
+        done: String,
+    },
+    /// Two figures that should be one.
+    #[error("{what}: the text says {text}, the exact figures say {exact}")]
+    Disagreement {
+        /// What differs.
+        what: String,
+        /// The value in the text.
+        text: String,
+        /// The value in the line of exact figures.
+        exact: String,
+    },
+    /// The load ended before its time.
+    #[error("the load was stopped after {measured:?} of {asked:?}")]
+    StoppedEarly {
+        /// What was asked.
+        asked: Duration,
+        /// What was measured.
+        measured: Duration,
+    },
+    /// Threads of wrk2 never finished their calibration, so that their latencies are those of the warm-up.
+    #[error("{calibrated} of {threads} threads finished their calibration, so the latencies are not those of the load")]
+    NotCalibrated {
+        /// Threads that did.
+        calibrated: usize,
+        /// All threads.
+        threads: u32,
+    },
+    /// Figures that can't be.
+    #[error("{what} can't be: {why}")]
+    Implausible {
+        /// Which figure.
+        what: &'static str,
+        /// The figure and its bound.
+        why: String,
+    },
+    /// No answer came in time, so there is no latency. What was counted is here.
+    #[error("no latency was measured: {requests} answers, {} of them too late, and {} other errors", errors.timeout, errors.total() - errors.timeout)]
+    NoLatency {
+        /// Answers received.
+        requests: u64,
+        /// How long the tool measured.
+        duration_us: u64,
+        /// Failed requests by kind.
+        errors: ErrorCounts,
+    },
+}
+
+/// The first line that a tool said on stderr, made fit to be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstLine(String);
+
+impl FirstLine {
+    /// The first line with anything on it. Invalid UTF-8 is replaced, a long line is cut.
+    pub fn of(stderr: &[u8]) -> Self {
+        let text = stderr.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
+        Self(beginning(&String::from_utf8_lossy(text.trim_ascii())))
+    }
+}
+
+impl fmt::Display for FirstLine {
+    /// In quotes, control characters escaped: it is outside text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { f.write_str("nothing") } else { write!(f, "{:?}", self.0) }
+    }
+}
+
+/// As much of a line as an error should quote.
+pub(in crate::tool) fn beginning(line: &str) -> String {
+    const LONGEST: usize = 160;
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_is_found_cut_and_escaped() {
+        let check = |stderr: &[u8], expected: &str| assert_eq!(FirstLine::of(stderr).to_string(), expected);
+        check(b"", "nothing");
+        check(b"\n \n", "nothing");
+        check(b"\nunable to connect\nmore\n", r#""unable to connect""#);
+        check(b"\x1b]52;c;evil\x07 \xff\xfe", "\"\\u{1b}]52;c;evil\\u{7} \u{fffd}\u{fffd}\"");
+        assert_eq!(FirstLine::of("é".repeat(500).as_bytes()).to_string().chars().count(), 163);
+    }
+}

@@ -1,0 +1,165 @@
+//! What a load generator must offer to be used by a scenario.
+
+use std::time::Duration;
+
+use crate::command::{Command, Output};
+use crate::metric::LoadFigures;
+use crate::tool::error::{ParseError, RequestError};
+
+/// A load generator: how it is called and how its output is read. Nothing here runs it.
+pub trait LoadTool: Sync {
+    /// Its name in scenarios.
+    fn name(&self) -> &'static str;
+
+    /// Whether it sends as fast as answers come, or at a rate.
+    fn pace(&self) -> Pace;
+
+    /// The shortest load, this one included, that has figures worth reading.
+    fn shortest(&self) -> Duration;
+
+    /// The shortest load for this very request, where it depends on more than the tool.
+    fn shortest_for(&self, _request: &LoadRequest) -> Duration {
+        self.shortest()
+    }
+
+    /// The Debian package that brings it, or `None`: then the inventory names a binary.
+    fn package(&self) -> Option<&'static str>;
+
+    /// How to call it, and the files that must lie in its working directory. The request passed [`check`].
+    fn invocation(&self, request: &LoadRequest) -> Invocation;
+
+    /// The figures in what it printed, or why they can't be trusted.
+    fn parse(&self, request: &LoadRequest, output: &Output) -> Result<LoadFigures, ParseError>;
+}
+
+/// What decides when a request is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Each connection sends its next request when the last was answered. A rate can't be asked for.
+    ClosedLoop,
+    /// Requests are due at a rate, whatever the daemon does. The rate is required.
+    OpenLoop,
+}
+
+/// The load that a trial asks for. Latency is always measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadRequest {
+    /// What is requested, again and again.
+    pub url: String,
+    /// Threads of the load generator.
+    pub threads: u32,
+    /// Connections, over all threads.
+    pub connections: u32,
+    /// How long, in whole seconds.
+    pub duration: Duration,
+    /// From when on an answer is too late, in whole seconds.
+    pub timeout: Duration,
+    /// Requests per second, over all connections: for an open-loop tool and no other.
+    pub rate: Option<u64>,
+}
+
+/// A command and what it needs beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invocation {
+    /// The program by its bare name, and its arguments.
+    pub command: Command,
+    /// Files to put into the command's working directory before it starts.
+    pub files: Vec<SideFile>,
+}
+
+/// A file beside a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SideFile {
+    /// Its name, without any folder.
+    pub name: String,
+    /// What is in it.
+    pub contents: String,
+}
+
+/// Whether the tool can do what is asked, found before any machine is contacted.
+pub fn check(tool: &dyn LoadTool, request: &LoadRequest) -> Result<(), RequestError> {
+    let name = tool.name();
+    if request.threads == 0 {
+        return Err(RequestError::NoThreads);
+    }
+    if request.connections < request.threads {
+        let (connections, threads) = (request.connections, request.threads);
+        return Err(RequestError::FewerConnectionsThanThreads { connections, threads });
+    }
+    for (field, duration) in [("duration", request.duration), ("timeout", request.timeout)] {
+        if duration.subsec_nanos() != 0 || duration.is_zero() {
+            return Err(RequestError::NotWholeSeconds { tool: name, field, duration });
+        }
+    }
+    match (tool.pace(), request.rate) {
+        (Pace::ClosedLoop, Some(rate)) => return Err(RequestError::RateOfClosedLoop { tool: name, rate }),
+        (Pace::OpenLoop, None | Some(0)) => return Err(RequestError::NoRate { tool: name }),
+        (Pace::ClosedLoop, None) | (Pace::OpenLoop, Some(_)) => {}
+    }
+    let shortest = tool.shortest_for(request);
+    if request.duration < shortest {
+        return Err(RequestError::TooShort { tool: name, asked: request.duration, shortest });
+    }
+    Ok(())
+}
+
+/// Whole seconds for a command line; a fraction, which [`check`] refuses, is rounded up and never cut to nothing.
+pub(in crate::tool) fn seconds(duration: Duration) -> u64 {
+    duration.as_secs().saturating_add(u64::from(duration.subsec_nanos() > 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tool::registry::find;
+
+    fn request() -> LoadRequest {
+        LoadRequest {
+            url: "http://127.0.0.1:8016/index".to_owned(),
+            threads: 2,
+            connections: 64,
+            duration: Duration::from_secs(15),
+            timeout: Duration::from_secs(2),
+            rate: None,
+        }
+    }
+
+    fn refused(tool: &str, request: &LoadRequest) -> String {
+        check(find(tool).unwrap(), request).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_plain_request_is_fine() {
+        assert_eq!(check(find("wrk").unwrap(), &request()), Ok(()));
+        assert_eq!(check(find("wrk2").unwrap(), &LoadRequest { rate: Some(500), ..request() }), Ok(()));
+    }
+
+    #[test]
+    fn each_mistake_is_named() {
+        let of = |change: fn(&mut LoadRequest)| {
+            let mut changed = request();
+            change(&mut changed);
+            changed
+        };
+        let check = |tool: &str, request: LoadRequest, expected: &str| assert_eq!(refused(tool, &request), expected);
+        check("wrk", of(|r| r.threads = 0), "at least one thread is needed");
+        check("wrk", of(|r| r.connections = 1), "1 connections can't be divided over 2 threads");
+        check(
+            "wrk",
+            of(|r| r.duration = Duration::from_millis(1500)),
+            "wrk takes a duration in whole seconds, not 1.5s",
+        );
+        check("wrk", of(|r| r.timeout = Duration::ZERO), "wrk takes a timeout in whole seconds, not 0ns");
+        check("wrk", of(|r| r.rate = Some(7)), "wrk is a closed loop: it can't be held to a rate (7 per second)");
+        check("wrk2", of(|_| ()), "wrk2 needs a rate");
+        check("wrk2", of(|r| r.rate = Some(0)), "wrk2 needs a rate");
+        let ten = of(|r| (r.rate, r.duration) = (Some(5), Duration::from_secs(10)));
+        check("wrk2", ten, "wrk2 measures nothing in 10s: the shortest load with these connections is 11s");
+    }
+
+    #[test]
+    fn fractions_are_rounded_up() {
+        assert_eq!(seconds(Duration::from_millis(1)), 1);
+        assert_eq!(seconds(Duration::from_secs(15)), 15);
+    }
+}
