@@ -1,11 +1,14 @@
 //! `timetrial`: trustworthy end-to-end benchmarks of network daemons. The map of the rooms is `docs/architecture.md`.
 
+pub mod agent;
 pub mod command;
 pub mod diagnostic;
 pub mod event;
+pub mod host;
 pub mod inventory;
 pub mod metric;
 pub mod plan;
+pub mod run;
 pub mod scenario;
 pub mod store;
 pub mod tool;

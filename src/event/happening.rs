@@ -123,6 +123,26 @@ impl Happening {
     pub fn is_progress(&self) -> bool {
         matches!(self, Self::ProvisionProgress { .. } | Self::LoadProgress { .. })
     }
+
+    /// The trial that it is about.
+    pub fn trial(&self) -> Option<&str> {
+        match self {
+            Self::TrialStarted { trial, .. }
+            | Self::DaemonStarted { trial, .. }
+            | Self::DaemonReady { trial, .. }
+            | Self::DaemonCalm { trial, .. }
+            | Self::WarmUpFinished { trial, .. }
+            | Self::LoadStarted { trial, .. }
+            | Self::LoadProgress { trial, .. }
+            | Self::LoadFinished { trial, .. }
+            | Self::TrialMeasured { trial, .. }
+            | Self::DocumentChecked { trial, .. }
+            | Self::DaemonStopped { trial, .. }
+            | Self::PortFree { trial, .. }
+            | Self::TrialFinished { trial, .. } => Some(trial),
+            _ => None,
+        }
+    }
 }
 
 /// How a trial or a campaign ended.

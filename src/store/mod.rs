@@ -1,5 +1,9 @@
 //! The results store: appends events, keeps raw output, reads a run back.
 
+mod open;
 mod read;
+mod write;
 
+pub use open::{StoreError, damage, list, locate, open};
 pub use read::{RunState, Seen, StoredRun, StoredTrial};
+pub use write::{Manifest, RunWriter, run_id};

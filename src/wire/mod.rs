@@ -1,6 +1,7 @@
 //! What controller and agent say to each other: requests, replies, facts; framing and versions.
 
 pub mod bytes;
+pub mod digest;
 mod facts;
 pub mod frame;
 mod message;

@@ -1,0 +1,64 @@
+//! Who daemons, generators and PostgreSQL run as: never root.
+
+use nix::unistd::{Gid, Uid};
+
+/// A user to run as.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The user.
+    pub uid: Uid,
+    /// Its group.
+    pub gid: Gid,
+    /// Its name, for people.
+    pub name: String,
+    /// Whether a started process has to change to it: only where the agent is root.
+    pub change: bool,
+}
+
+/// The invoking user; for root the one behind sudo, else nobody. PostgreSQL refuses to run as root, and a daemon
+/// under test has no business there.
+pub fn choose() -> Identity {
+    let own = Uid::effective();
+    if !own.is_root() {
+        return Identity { uid: own, gid: Gid::effective(), name: name_of(own), change: false };
+    }
+    let behind_sudo = number("SUDO_UID").zip(number("SUDO_GID")).filter(|(uid, _)| *uid != 0);
+    let (uid, gid) = match behind_sudo {
+        Some((uid, gid)) => (Uid::from_raw(uid), Gid::from_raw(gid)),
+        None => nobody(),
+    };
+    Identity { uid, gid, name: name_of(uid), change: true }
+}
+
+fn number(variable: &str) -> Option<u32> {
+    std::env::var(variable).ok()?.parse().ok()
+}
+
+fn nobody() -> (Uid, Gid) {
+    const NOBODY: u32 = 65_534;
+    match passwd_entry(|fields| fields.first() == Some(&"nobody")) {
+        Some((uid, gid, _)) => (Uid::from_raw(uid), Gid::from_raw(gid)),
+        None => (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY)),
+    }
+}
+
+fn name_of(uid: Uid) -> String {
+    let text = uid.as_raw().to_string();
+    passwd_entry(|fields| fields.get(2) == Some(&text.as_str())).map_or(text.clone(), |(_, _, name)| name)
+}
+
+/// Looks in `/etc/passwd` itself: a static binary should not load the machine's name service modules.
+fn passwd_entry(wanted: impl Fn(&[&str]) -> bool) -> Option<(u32, u32, String)> {
+    let text = std::fs::read_to_string("/etc/passwd").ok()?;
+    text.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        wanted(&fields).then(|| {
+            Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?, (*fields.first()?).to_owned()))
+        })?
+    })
+}
+
+/// The home directory of the agent's own user.
+pub fn home() -> Option<std::path::PathBuf> {
+    std::env::var_os("HOME").filter(|home| !home.is_empty()).map(Into::into)
+}

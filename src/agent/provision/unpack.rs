@@ -1,0 +1,150 @@
+//! Downloaded packages, unpacked side by side into a package root.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::agent::provision::apt::{Package, RULES, Resolved};
+use crate::agent::provision::cache::{Kind, Manifest, find, size};
+use crate::agent::provision::progress;
+use crate::agent::state::{cannot, make};
+use crate::agent::surroundings::Agent;
+use crate::agent::{facts, lookup, tail_lines};
+use crate::metric::short_bytes;
+use crate::wire::Failure;
+use crate::wire::digest::sha256;
+
+/// Unpacking or compiling one package takes well under this.
+const STEP_LIMIT: Duration = Duration::from_secs(300);
+
+/// Downloads what was resolved and unpacks it, or finds that it is there.
+pub fn unpack(agent: &Agent, name: &str, suite: &str, resolved: &Resolved<'_>) -> Result<Manifest, Failure> {
+    let state = &agent.state()?.directory;
+    let digest = contents_digest(suite, &resolved.packages);
+    if let Ok(manifest) = find(state, &digest) {
+        return Ok(manifest);
+    }
+    enough_space(agent, &resolved.packages)?;
+    let downloads = resolved.apt.download(&resolved.packages)?;
+    // Unpacked in the run's own work, which goes whatever happens, and moved when it is whole.
+    let half = agent.state()?.work.join(format!("root-{digest}"));
+    make(&half, 0o755)?;
+    progress(agent, name, format!("unpacking {} packages", resolved.packages.len()));
+    for package in &resolved.packages {
+        let file = downloads.join(&package.file);
+        check_digest(&file, package)?;
+        run(agent, "dpkg-deb", &["-x", &file.display().to_string(), &half.display().to_string()], &half)?;
+        fs::remove_file(&file).map_err(|error| cannot("remove", &file, &error))?;
+    }
+    restrict(&half)?;
+    compile_python(agent, name, &half)?;
+    let path = state.join("roots").join(&digest);
+    let versions = resolved.packages.iter().map(|package| (package.name.clone(), package.version.clone())).collect();
+    let manifest = Manifest { digest, path, kind: Kind::PackageRoot, needs: None, bytes: size(&half), versions };
+    manifest.seal(&half)?;
+    put_in_place(&half, &manifest.path)?;
+    Ok(manifest)
+}
+
+/// Unpacked packages take about four times their download; a full disk makes apt and dpkg-deb fail in ways that take
+/// reading, so it is seen before.
+fn enough_space(agent: &Agent, packages: &[Package]) -> Result<(), Failure> {
+    let state = &agent.state()?.directory;
+    let needed = packages.iter().map(|package| package.bytes).sum::<u64>() * 6;
+    match facts::disk_free(state) {
+        Some(free) if free < needed => Err(Failure::new(
+            "disk-full",
+            format!("{} has {} free, and unpacking takes {}", state.display(), short_bytes(free), short_bytes(needed)),
+        )
+        .hint("free some space there, or choose another `state_dir` for this machine in hosts.toml")),
+        _ => Ok(()),
+    }
+}
+
+fn contents_digest(suite: &str, packages: &[Package]) -> String {
+    let lines: BTreeMap<&str, String> = packages
+        .iter()
+        .map(|package| (package.name.as_str(), format!("{} {}", package.version, package.sha256)))
+        .collect();
+    sha256(format!("{RULES}\n{suite}\n{lines:?}").as_bytes())[..16].to_owned()
+}
+
+/// apt has checked it against the signed index; this checks what is on the disk now.
+fn check_digest(file: &Path, package: &Package) -> Result<(), Failure> {
+    let bytes = fs::read(file).map_err(|error| cannot("read", file, &error))?;
+    let found = sha256(&bytes);
+    if found == package.sha256 {
+        return Ok(());
+    }
+    Err(Failure::new(
+        "wrong-digest",
+        format!("{} is not what the signed index says: {found} instead of {}", file.display(), package.sha256),
+    ))
+}
+
+/// Runs a program of the machine to its end.
+pub fn run(agent: &Agent, program: &str, arguments: &[&str], directory: &Path) -> Result<(), Failure> {
+    let path = lookup(program).ok_or_else(|| Failure::new("no-apt", format!("this machine has no {program}")))?;
+    run_path(agent, program, path, arguments, directory)
+}
+
+fn run_path(agent: &Agent, label: &str, path: PathBuf, arguments: &[&str], directory: &Path) -> Result<(), Failure> {
+    let output = agent.processes.run(agent.own_program(label, path, arguments, directory)?, STEP_LIMIT)?;
+    if output.exit.is_success() {
+        return Ok(());
+    }
+    Err(Failure::new("unpack", format!("{label} failed: {}", output.exit)).detail(tail_lines(&output.stderr, 8)))
+}
+
+/// No set-user-id program out of a package works from here, and a daemon's user must be able to read everything.
+fn restrict(directory: &Path) -> Result<(), Failure> {
+    for entry in fs::read_dir(directory).map_err(|error| cannot("read", directory, &error))?.flatten() {
+        let (path, Ok(found)) = (entry.path(), entry.metadata()) else { continue };
+        if found.is_symlink() {
+            continue;
+        }
+        let readable = if found.is_dir() || found.mode() & 0o111 != 0 { 0o755 } else { 0o644 };
+        fs::set_permissions(&path, fs::Permissions::from_mode(readable))
+            .map_err(|error| cannot("change", &path, &error))?;
+        if found.is_dir() {
+            restrict(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// A Python of the root compiles its library now, or every start of a daemon would: the root is read-only for it.
+fn compile_python(agent: &Agent, name: &str, root: &Path) -> Result<(), Failure> {
+    let libraries = fs::read_dir(root.join("usr/lib")).into_iter().flatten().flatten().map(|entry| entry.path());
+    for library in libraries.filter(|path| path.join("os.py").exists()) {
+        let version = library.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        progress(agent, name, format!("compiling the library of {version}"));
+        let triplet = format!("{}-linux-gnu", std::env::consts::ARCH);
+        let found =
+            [format!("usr/lib/{triplet}"), format!("lib/{triplet}")].map(|path| root.join(path).display().to_string());
+        let target = library.display().to_string();
+        let mut start = agent.own_program(
+            &version,
+            root.join("usr/bin").join(&version),
+            &["-m", "compileall", "-q", "-j", "0", &target],
+            root,
+        )?;
+        start.environment.insert("LD_LIBRARY_PATH".into(), found.join(":").into());
+        // Some files of the library are tests of broken syntax; what does not compile is compiled never.
+        agent.processes.run(start, STEP_LIMIT)?;
+    }
+    Ok(())
+}
+
+fn put_in_place(half: &Path, path: &Path) -> Result<(), Failure> {
+    if let Some(parent) = path.parent() {
+        make(parent, 0o755)?;
+    }
+    // One without a manifest is a half one from a crash long ago.
+    if path.exists() {
+        fs::remove_dir_all(path).map_err(|error| cannot("remove", path, &error))?;
+    }
+    fs::rename(half, path).map_err(|error| cannot("move into the cache", path, &error))
+}

@@ -1,0 +1,287 @@
+//! The agent's life: hello, requests, heartbeats, and the dead man's switch. Whatever ends it, what it started ends
+//! before it.
+
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::{SigSet, Signal};
+
+use crate::agent::process::{PassOn, Start};
+use crate::agent::state::{self, State};
+use crate::agent::stop::{self, stop_all};
+use crate::agent::surroundings::{Agent, resolve};
+use crate::agent::{calm, database, facts, listeners, lock, probe, procfs, provision};
+use crate::wire::{self, Failure, FromAgent, Member, Notice, Reply, Request, StartRequest, ToAgent, WorkFile, frame};
+
+/// What wakes the agent's main thread.
+enum Wake {
+    Message(ToAgent),
+    /// End of input, a broken pipe, a signal: nobody is there any more.
+    Alone,
+}
+
+type Out = Arc<Mutex<Box<dyn Write + Send>>>;
+
+/// How long daemons get when the controller is gone: with the search for leftovers, everything ends well under 15 s.
+const LAST_GRACE: Duration = Duration::from_secs(3);
+
+/// Serves one controller, until it says goodbye, goes away, or is silent for too long.
+pub fn serve(
+    state_dir: Option<PathBuf>,
+    input: impl Read + Send + 'static,
+    output: impl Write + Send + 'static,
+) -> std::io::Result<()> {
+    // A session of its own: Ctrl-C in the controller's terminal is the controller's to handle. It fails only where
+    // the agent already leads one.
+    let _ = nix::unistd::setsid();
+    // What our processes leave behind becomes our child, so that it is seen and reaped.
+    nix::sys::prctl::set_child_subreaper(true)?;
+    let (wake, woken) = channel();
+    let (notices, noticed) = channel();
+    watch_signals(wake.clone())?;
+    let agent = Arc::new(Agent::new(state_dir, notices));
+    let out: Out = Arc::new(Mutex::new(Box::new(output)));
+    writeln!(lock(&out), "{}", wire::MAGIC)?;
+    lock(&out).flush()?;
+    read_messages(input, wake.clone());
+    beat(Arc::clone(&out), wake);
+    pass_notices(noticed, Arc::clone(&out));
+    let polite = attend(&agent, &woken, &out);
+    let left = leave(&agent);
+    if let Some(id) = polite {
+        send(&out, &FromAgent::Reply { id, reply: Ok(left) });
+    }
+    Ok(())
+}
+
+/// Hands out requests until the end; the id of the goodbye, if there was one.
+fn attend(agent: &Arc<Agent>, woken: &Receiver<Wake>, out: &Out) -> Option<u64> {
+    loop {
+        match woken.recv_timeout(wire::SILENCE) {
+            Ok(Wake::Message(ToAgent::Heartbeat)) => {}
+            Ok(Wake::Message(ToAgent::Request { id, request: Request::Goodbye })) => return Some(id),
+            Ok(Wake::Message(ToAgent::Request { id, request })) => {
+                let (agent, out) = (Arc::clone(agent), Arc::clone(out));
+                thread::spawn(move || send(&out, &FromAgent::Reply { id, reply: answer(&agent, request) }));
+            }
+            Ok(Wake::Alone) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
+        }
+    }
+}
+
+/// Stops everything, removes the work directory.
+fn leave(agent: &Agent) -> Reply {
+    agent.processes.close();
+    let Ok(state) = agent.state() else { return Reply::Goodbye { stopped: Vec::new(), removed_work_dir: true } };
+    let stopped = stop_all(&agent.processes, LAST_GRACE, &state.mark());
+    Reply::Goodbye { stopped, removed_work_dir: state.close() }
+}
+
+fn send(out: &Out, message: &FromAgent) -> bool {
+    frame::write(&mut *lock(out), message).is_ok()
+}
+
+fn read_messages(mut input: impl Read + Send + 'static, wake: Sender<Wake>) {
+    thread::spawn(move || {
+        while let Ok(Some(message)) = frame::read(&mut input) {
+            if wake.send(Wake::Message(message)).is_err() {
+                return;
+            }
+        }
+        let _ = wake.send(Wake::Alone);
+    });
+}
+
+fn beat(out: Out, wake: Sender<Wake>) {
+    thread::spawn(move || {
+        while send(&out, &FromAgent::Heartbeat) {
+            thread::sleep(wire::HEARTBEAT);
+        }
+        let _ = wake.send(Wake::Alone);
+    });
+}
+
+fn pass_notices(noticed: Receiver<Notice>, out: Out) {
+    thread::spawn(move || {
+        while let Ok(notice) = noticed.recv() {
+            send(&out, &FromAgent::Notice(notice));
+        }
+    });
+}
+
+/// TERM, HUP and INT end the agent as a lost controller does: in order. They are taken by a thread that waits for
+/// them; the shim takes the block off again for what it starts.
+fn watch_signals(wake: Sender<Wake>) -> std::io::Result<()> {
+    let mut signals = SigSet::empty();
+    for signal in [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT] {
+        signals.add(signal);
+    }
+    signals.thread_block()?;
+    thread::spawn(move || {
+        let _ = signals.wait();
+        let _ = wake.send(Wake::Alone);
+    });
+    Ok(())
+}
+
+fn answer(agent: &Agent, request: Request) -> Result<Reply, Failure> {
+    match request {
+        Request::Hello { protocol, run, owner, ca_bundle } => hello(agent, protocol, &run, &owner, ca_bundle),
+        Request::ReadFacts => Ok(Reply::Facts(Box::new(facts::read(&agent.state()?.directory, &agent.identity)))),
+        Request::Listeners { port } => Ok(Reply::Listeners { listeners: listeners::on(port) }),
+        Request::PackageRoot { name, suite, packages } => provision::package_root(agent, &name, &suite, &packages),
+        Request::Venv { name, root, interpreter, requirements } => {
+            provision::venv(agent, &provision::VenvRequest { name, root, interpreter, requirements })
+        }
+        Request::PutFiles { directory, files } => put_files(agent, &directory, &files),
+        Request::StartDatabase(request) => {
+            let (started, reply) = database::start(agent, &request)?;
+            *lock(&agent.database) = Some(started);
+            Ok(reply)
+        }
+        Request::StopDatabase => stop_database(agent),
+        Request::Start(request) => start(agent, request),
+        Request::Tree { process } => tree(agent, process),
+        Request::Calm { process, below_percent, for_ms, limit_ms } => {
+            let session = agent.processes.with(process, |entry| entry.pid)?;
+            let calm =
+                calm::wait(session, below_percent, Duration::from_millis(for_ms), Duration::from_millis(limit_ms));
+            Ok(Reply::Calm { calm: calm.calm, took_ms: millis(calm.took), cpu_percent: calm.cpu_percent })
+        }
+        Request::Stop { process, grace_ms, kill_now } => stop_process(agent, process, grace_ms, kill_now),
+        Request::LogTail { process, bytes } => {
+            let most = usize::try_from(bytes).unwrap_or(usize::MAX);
+            agent
+                .processes
+                .with(process, |entry| Reply::Log { stdout: entry.stdout.last(most), stderr: entry.stderr.last(most) })
+        }
+        Request::Probe { address, port, path, timeout_ms } => {
+            Ok(Reply::Answer(probe::probe(&address, port, &path, Duration::from_millis(timeout_ms))))
+        }
+        Request::Goodbye => Err(Failure::new("protocol", "goodbye is the main thread's to answer")),
+    }
+}
+
+fn hello(agent: &Agent, protocol: u32, run: &str, owner: &str, ca_bundle: Option<String>) -> Result<Reply, Failure> {
+    if protocol != wire::PROTOCOL {
+        let message = format!("the controller speaks protocol {protocol}, this agent {}", wire::PROTOCOL);
+        return Err(Failure::new("protocol", message).hint("use one build of timetrial for both"));
+    }
+    let directory = match &agent.state_dir {
+        Some(directory) => directory.clone(),
+        None => state::default_directory(agent.identity.change)?,
+    };
+    if let Some(bundle) = ca_bundle {
+        let _ = agent.ca_bundle.set(bundle);
+    }
+    let state = agent.keep(State::open(&directory, run, owner, &agent.identity)?)?;
+    Ok(Reply::Welcome {
+        protocol: wire::PROTOCOL,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        boot_id: procfs::boot_id().unwrap_or_else(|| "unknown".to_owned()),
+        state_dir: state.directory.display().to_string(),
+        work_dir: state.work.display().to_string(),
+        swept: state.swept.clone(),
+    })
+}
+
+fn put_files(agent: &Agent, directory: &str, files: &[WorkFile]) -> Result<Reply, Failure> {
+    let base = &agent.state()?.work;
+    for file in files {
+        let path = base.join(inside(directory)?).join(inside(&file.path)?);
+        let parent = path.parent().unwrap_or(base);
+        std::fs::create_dir_all(parent).map_err(|error| state::cannot("make", parent, &error))?;
+        std::fs::write(&path, &file.bytes).map_err(|error| state::cannot("write", &path, &error))?;
+    }
+    Ok(Reply::Done)
+}
+
+/// A relative path that stays inside: the controller checked it, and the agent may be root.
+fn inside(path: &str) -> Result<&std::path::Path, Failure> {
+    let path = std::path::Path::new(path);
+    let fine = path.components().all(|part| matches!(part, std::path::Component::Normal(_)));
+    fine.then_some(path).ok_or_else(|| Failure::new("path", format!("`{}` leaves the work directory", path.display())))
+}
+
+fn start(agent: &Agent, request: StartRequest) -> Result<Reply, Failure> {
+    let state = agent.state()?;
+    let mut environment = agent.environment(&request.uses)?;
+    if request.database {
+        let database = lock(&agent.database);
+        let missing = || Failure::new("no-database", "the database is not running");
+        environment.extend(database.as_ref().ok_or_else(missing)?.environment.clone());
+    }
+    let work = state.work.display().to_string();
+    let fill = |text: &str| text.replace("{work}", &work);
+    environment.extend(request.command.environment.iter().map(|(name, value)| (name.into(), fill(value).into())));
+    let program = resolve(&fill(&request.command.program), &environment)?;
+    let arguments: Vec<String> = request.command.arguments.iter().map(|argument| fill(argument)).collect();
+    let directory = match &request.directory {
+        Some(directory) => state.work.join(inside(directory)?),
+        None => state.work.join("tmp"),
+    };
+    // A load generator is worth nothing without its controller; a daemon is asked politely, as ever.
+    let (polite, pass_on) =
+        if request.stream { (Signal::SIGINT, PassOn::Notices) } else { (Signal::SIGTERM, PassOn::Nothing) };
+    let start = Start {
+        label: request.label,
+        program: program.clone(),
+        arguments: arguments.iter().map(Into::into).collect(),
+        environment,
+        directory,
+        identity: agent.changed_identity(),
+        death_signal: if request.stream { Signal::SIGKILL } else { Signal::SIGTERM },
+        input: Vec::new(),
+        pass_on,
+    };
+    let process = agent.processes.start(start, polite)?;
+    let command = std::iter::once(program.display().to_string()).chain(arguments).collect();
+    agent.processes.with(process, |entry| Reply::Started {
+        process,
+        pid: entry.pid,
+        start_ticks: entry.start_ticks,
+        command,
+    })
+}
+
+fn tree(agent: &Agent, process: u64) -> Result<Reply, Failure> {
+    let session = agent.processes.with(process, |entry| entry.pid)?;
+    let member =
+        |stat: procfs::Stat| Member { pid: stat.pid, parent: stat.parent, zombie: stat.state == 'Z', name: stat.name };
+    Ok(Reply::Tree { members: procfs::members(session, None).into_iter().map(member).collect() })
+}
+
+fn stop_process(agent: &Agent, process: u64, grace_ms: u64, kill_now: bool) -> Result<Reply, Failure> {
+    let began = std::time::Instant::now();
+    let grace = if kill_now { Duration::ZERO } else { Duration::from_millis(grace_ms) };
+    let stopped = stop::stop(&agent.processes, process, grace, None)?;
+    Ok(Reply::Stopped {
+        exit: stopped.exit,
+        killed: stopped.killed,
+        leftovers: stopped.leftovers,
+        took_ms: millis(began.elapsed()),
+    })
+}
+
+fn stop_database(agent: &Agent) -> Result<Reply, Failure> {
+    let began = std::time::Instant::now();
+    let Some(database) = lock(&agent.database).take() else {
+        return Err(Failure::new("no-database", "the database is not running"));
+    };
+    let stopped = database::stop_and_remove(agent, &database)?;
+    Ok(Reply::Stopped {
+        exit: stopped.exit,
+        killed: stopped.killed,
+        leftovers: stopped.leftovers,
+        took_ms: millis(began.elapsed()),
+    })
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

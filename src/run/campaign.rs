@@ -1,0 +1,175 @@
+//! The whole campaign, from the first contact to the last goodbye.
+
+use std::collections::BTreeMap;
+
+use crate::event::{Happening, Outcome, Recorder};
+use crate::host::{Link, LinkError, LocalHost};
+use crate::plan::{Machine, Plan};
+use crate::run::emitter::Emitter;
+use crate::run::error::{RunError, TrialError};
+use crate::run::{StopSignal, prepare, trial};
+use crate::wire::{Reply, Request};
+
+/// What a campaign works with.
+pub struct Campaign<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// The run's id.
+    pub run: &'a str,
+    /// The bytes of the input files, by their names in the plan.
+    pub inputs: &'a BTreeMap<String, Vec<u8>>,
+    /// Who runs it, for the machines' locks.
+    pub owner: String,
+    /// The user's wish to stop.
+    pub stop: StopSignal,
+}
+
+/// How a campaign ended.
+#[derive(Debug)]
+pub struct Summary {
+    /// Trials with figures.
+    pub measured: usize,
+    /// Trials without.
+    pub failed: usize,
+    /// Trials not begun.
+    pub not_run: usize,
+    /// What ended it early.
+    pub error: Option<RunError>,
+}
+
+/// A machine in the campaign.
+pub(in crate::run) struct Connected {
+    pub link: Link,
+    host: Option<LocalHost>,
+}
+
+/// The campaign under way.
+pub(in crate::run) struct State<'a> {
+    pub campaign: &'a Campaign<'a>,
+    pub emitter: Emitter<'a>,
+    pub machines: BTreeMap<String, Connected>,
+    /// Digests of what was provisioned, by provision name.
+    pub digests: BTreeMap<String, String>,
+    /// Package versions of what was provisioned, by provision name.
+    pub versions: BTreeMap<String, BTreeMap<String, String>>,
+    pub database: Option<String>,
+}
+
+impl State<'_> {
+    /// The link to a machine of the plan.
+    pub fn link(&self, machine: &str) -> Result<Link, RunError> {
+        let unknown = || LinkError::Lost { machine: machine.to_owned(), why: "it was never connected".to_owned() };
+        Ok(self.machines.get(machine).ok_or_else(unknown)?.link.clone())
+    }
+}
+
+/// Carries out the plan. What went wrong is in the summary; the machines are left clean in any case. An error of the
+/// recorder is the only one that can't be recorded.
+pub async fn run<C>(campaign: &Campaign<'_>, recorder: &mut dyn Recorder, connect: C) -> Summary
+where
+    C: AsyncFn(&Machine) -> Result<(Option<LocalHost>, Link), LinkError>,
+{
+    let mut state = State {
+        campaign,
+        emitter: Emitter::new(recorder),
+        machines: BTreeMap::new(),
+        digests: BTreeMap::new(),
+        versions: BTreeMap::new(),
+        database: None,
+    };
+    let mut summary = Summary { measured: 0, failed: 0, not_run: campaign.plan.trials.len(), error: None };
+    let mut error = carry_out(&mut state, connect, &mut summary).await.err();
+    if let Some(RunError::Interrupted(signal)) = &error {
+        let signal = signal.clone();
+        error = state.emitter.emit(Happening::Interrupted { signal }).err().map(RunError::Record).or(error);
+    }
+    // Machines are released whatever happened, and a record that can't be written does not keep us from it.
+    let released = release(&mut state).await;
+    summary.error = error.or(released.err());
+    if let Err(failed) = finish(&mut state, &summary) {
+        summary.error.get_or_insert(RunError::Record(failed));
+    }
+    summary
+}
+
+fn finish(state: &mut State<'_>, summary: &Summary) -> std::io::Result<()> {
+    let outcome = match &summary.error {
+        None => Outcome::Measured,
+        Some(RunError::Interrupted(_)) => Outcome::Interrupted,
+        Some(error) => Outcome::Failed { reason: error.reason() },
+    };
+    let Summary { measured, failed, not_run, .. } = *summary;
+    state.emitter.emit(Happening::CampaignFinished { outcome, measured, failed, not_run })
+}
+
+async fn carry_out<C>(state: &mut State<'_>, connect: C, summary: &mut Summary) -> Result<(), RunError>
+where
+    C: AsyncFn(&Machine) -> Result<(Option<LocalHost>, Link), LinkError>,
+{
+    let Campaign { plan, run, .. } = *state.campaign;
+    state.emitter.emit(Happening::CampaignStarted {
+        run: run.to_owned(),
+        scenario: plan.scenario.clone(),
+        timetrial: env!("CARGO_PKG_VERSION").to_owned(),
+        trials: plan.trials.len(),
+        estimate_s: plan.estimate_s(),
+    })?;
+    for machine in &plan.machines {
+        let (host, link) = connect(machine).await?;
+        state.machines.insert(machine.name.clone(), Connected { link, host });
+        prepare::hello(state, machine).await?;
+    }
+    prepare::facts(state, "before").await?;
+    prepare::ports_free(state).await?;
+    prepare::provision(state).await?;
+    prepare::sources(state).await?;
+    prepare::database(state).await?;
+    for planned in &plan.trials {
+        stop_if_asked(state)?;
+        summary.not_run -= 1;
+        match trial::run(state, planned).await {
+            Ok(()) => summary.measured += 1,
+            Err(TrialError::Failed(_)) => summary.failed += 1,
+            Err(TrialError::Fatal(error)) => {
+                summary.failed += 1;
+                return Err(error);
+            }
+        }
+    }
+    prepare::stop_database(state).await?;
+    prepare::facts(state, "after").await
+}
+
+pub(in crate::run) fn stop_if_asked(state: &State<'_>) -> Result<(), RunError> {
+    state.campaign.stop.has_asked().map_or(Ok(()), |signal| Err(RunError::Interrupted(signal)))
+}
+
+/// Waits for an agent's answer, or for the user's wish to stop.
+pub(in crate::run) async fn ask(state: &State<'_>, link: &Link, request: Request) -> Result<Reply, RunError> {
+    tokio::select! {
+        reply = link.ask(request) => Ok(reply?),
+        signal = state.campaign.stop.asked() => Err(RunError::Interrupted(signal)),
+    }
+}
+
+/// Says goodbye to every agent: it stops what still runs and removes its work.
+async fn release(state: &mut State<'_>) -> Result<(), RunError> {
+    let mut first = Ok(());
+    for (machine, Connected { link, host }) in std::mem::take(&mut state.machines) {
+        let reply = link.ask(Request::Goodbye).await;
+        drop(link);
+        if let Some(host) = host {
+            host.wait().await;
+        }
+        let result = match reply {
+            Ok(Reply::Goodbye { stopped, removed_work_dir }) => state
+                .emitter
+                .emit(Happening::MachineReleased { machine, stopped, removed_work_dir })
+                .map_err(RunError::Record),
+            Ok(other) => Err(RunError::Link(LinkError::OutOfTurn { machine, answer: format!("{other:?}") })),
+            Err(error) => Err(RunError::Link(error)),
+        };
+        first = first.and(result);
+    }
+    first
+}

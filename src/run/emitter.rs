@@ -1,0 +1,53 @@
+//! Gives events their number and time, and hands them over.
+
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use crate::event::{Event, Happening, Recorder, Write};
+
+/// Hands events and files to the recorder.
+pub struct Emitter<'a> {
+    recorder: &'a mut dyn Recorder,
+    start: Instant,
+    sequence: u64,
+}
+
+impl<'a> Emitter<'a> {
+    /// The campaign's clock starts here.
+    pub fn new(recorder: &'a mut dyn Recorder) -> Self {
+        Self { recorder, start: Instant::now(), sequence: 0 }
+    }
+
+    /// Hands over an event. Progress takes no number: it is not stored, and stored numbers have no gaps.
+    pub fn emit(&mut self, event: Happening) -> std::io::Result<()> {
+        if !event.is_progress() {
+            self.sequence += 1;
+        }
+        let elapsed_ms = millis(self.start);
+        let event = Event { sequence: self.sequence, time: Timestamp::now(), elapsed_ms, event };
+        self.recorder.write(Write::Event(&event))
+    }
+
+    /// Hands over a file.
+    pub fn file(&mut self, path: &str, bytes: &[u8]) -> std::io::Result<()> {
+        self.recorder.write(Write::File { path, bytes, append: false })
+    }
+
+    /// Hands over more bytes of a file.
+    pub fn append(&mut self, path: &str, bytes: &[u8]) -> std::io::Result<()> {
+        self.recorder.write(Write::File { path, bytes, append: true })
+    }
+
+    /// Hands over a value as a JSON file.
+    pub fn json(&mut self, path: &str, value: &impl serde::Serialize) -> std::io::Result<()> {
+        let mut bytes = serde_json::to_vec_pretty(value)?;
+        bytes.push(b'\n');
+        self.file(path, &bytes)
+    }
+}
+
+/// Milliseconds since then.
+pub fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,14 @@
+//! Carries out the plan's steps through agents, and emits events. It decides nothing that the plan decided.
+
+mod campaign;
+mod emitter;
+mod error;
+mod load;
+mod prepare;
+mod ready;
+mod stop;
+mod trial;
+
+pub use campaign::{Campaign, Summary, run};
+pub use error::RunError;
+pub use stop::{StopHandle, StopSignal, stop_channel};

@@ -1,0 +1,240 @@
+//! What comes before the first trial and after the last: hello, facts, ports, packages, sources, the database.
+
+use std::time::Instant;
+
+use crate::event::{Happening, Reason, paths};
+use crate::plan::{Database, Machine, Provision, ProvisionKind, Transport};
+use crate::run::campaign::{State, ask};
+use crate::run::emitter::millis;
+use crate::run::error::RunError;
+use crate::wire::{self, DatabaseRequest, Listener, Reply, Request, WorkFile};
+
+/// Opens the conversation: the agent takes its lock, and sweeps what a dead one left.
+pub async fn hello(state: &mut State<'_>, machine: &Machine) -> Result<(), RunError> {
+    let link = state.link(&machine.name)?;
+    let request = Request::Hello {
+        protocol: wire::PROTOCOL,
+        run: state.campaign.run.to_owned(),
+        owner: state.campaign.owner.clone(),
+        ca_bundle: machine.ca_bundle.clone(),
+    };
+    let Reply::Welcome { version, pid, boot_id, swept, .. } = ask(state, &link, request).await? else {
+        return Err(out_of_turn(&machine.name));
+    };
+    let transport = match machine.transport {
+        Transport::Local => "local",
+    };
+    state.emitter.emit(Happening::MachineConnected {
+        machine: machine.name.clone(),
+        transport: transport.to_owned(),
+        agent_pid: pid,
+        agent_version: version,
+        boot_id,
+        swept,
+    })?;
+    Ok(())
+}
+
+fn out_of_turn(machine: &str) -> RunError {
+    RunError::Link(crate::host::LinkError::OutOfTurn {
+        machine: machine.to_owned(),
+        answer: "another kind of reply".to_owned(),
+    })
+}
+
+/// Reads and keeps every machine's facts.
+pub async fn facts(state: &mut State<'_>, when: &str) -> Result<(), RunError> {
+    for machine in &state.campaign.plan.machines {
+        let link = state.link(&machine.name)?;
+        let Reply::Facts(facts) = ask(state, &link, Request::ReadFacts).await? else {
+            return Err(out_of_turn(&machine.name));
+        };
+        state.emitter.json(&paths::facts(&machine.name, when), &facts)?;
+    }
+    Ok(())
+}
+
+/// Nobody may listen where the campaign will: seen before anything is changed, and never solved by killing.
+pub async fn ports_free(state: &mut State<'_>) -> Result<(), RunError> {
+    let plan = state.campaign.plan;
+    let mut wanted: Vec<(String, u16, &str)> =
+        plan.trials.iter().map(|trial| (trial.server.clone(), trial.port, "the daemons")).collect();
+    wanted.extend(plan.database.iter().map(|database| (database.machine.clone(), database.port, "PostgreSQL")));
+    wanted.sort();
+    wanted.dedup();
+    for (machine, port, whose) in wanted {
+        if let Some(reason) = port_taken(&listeners(state, &machine, port).await?, &machine, port, whose) {
+            return Err(RunError::NotFit(reason));
+        }
+    }
+    Ok(())
+}
+
+/// Who listens on a port.
+pub async fn listeners(state: &State<'_>, machine: &str, port: u16) -> Result<Vec<Listener>, RunError> {
+    match state.link(machine)?.ask(Request::Listeners { port }).await? {
+        Reply::Listeners { listeners } => Ok(listeners),
+        _ => Err(out_of_turn(machine)),
+    }
+}
+
+/// What is wrong when somebody listens.
+pub fn port_taken(listeners: &[Listener], machine: &str, port: u16, whose: &str) -> Option<Reason> {
+    let first = listeners.first()?;
+    Some(Reason {
+        code: "port-taken".to_owned(),
+        message: format!("{machine}: port {port}, which {whose} shall listen on, is taken by {first}"),
+        detail: listeners.iter().map(ToString::to_string).collect(),
+        hint: Some("stop that process, or choose another port in the scenario".to_owned()),
+    })
+}
+
+/// Has every machine get what it needs into its cache.
+pub async fn provision(state: &mut State<'_>) -> Result<(), RunError> {
+    for provision in &state.campaign.plan.provisions {
+        provision_one(state, provision).await?;
+    }
+    Ok(())
+}
+
+async fn provision_one(state: &mut State<'_>, provision: &Provision) -> Result<(), RunError> {
+    let Provision { name, machine, what } = provision.clone();
+    let (request, shown) = match what {
+        ProvisionKind::PackageRoot { suite, packages } => {
+            let shown = format!("packages {} of {suite}", packages.join(", "));
+            (Request::PackageRoot { name: name.clone(), suite, packages }, shown)
+        }
+        ProvisionKind::Venv { root, interpreter, requirements, .. } => {
+            let shown = format!("{interpreter} with {requirements}");
+            let root = state.digests.get(&root).cloned().unwrap_or_default();
+            let requirements = String::from_utf8_lossy(input(state, &requirements)).into_owned();
+            (Request::Venv { name: name.clone(), root, interpreter, requirements }, shown)
+        }
+    };
+    let begun = Instant::now();
+    state.emitter.emit(Happening::ProvisionStarted { machine: machine.clone(), name: name.clone(), what: shown })?;
+    let Reply::Provisioned { digest, reused, bytes, versions, .. } =
+        ask_with_progress(state, &machine, request).await?
+    else {
+        return Err(out_of_turn(&machine));
+    };
+    state.digests.insert(name.clone(), digest.clone());
+    state.versions.insert(name.clone(), versions.clone());
+    state.emitter.emit(Happening::ProvisionFinished {
+        machine,
+        name,
+        digest,
+        reused,
+        bytes,
+        took_ms: millis(begun),
+        versions,
+    })?;
+    Ok(())
+}
+
+/// Asks for something long, passing its progress on.
+async fn ask_with_progress(state: &mut State<'_>, machine: &str, request: Request) -> Result<Reply, RunError> {
+    let link = state.link(machine)?;
+    let mut progress = link.progress().await;
+    let reply = link.ask(request);
+    tokio::pin!(reply);
+    loop {
+        tokio::select! {
+            reply = &mut reply => return Ok(reply?),
+            signal = state.campaign.stop.asked() => return Err(RunError::Interrupted(signal)),
+            Some((name, line)) = progress.recv() => {
+                state.emitter.emit(Happening::ProvisionProgress { machine: machine.to_owned(), name, line })?;
+            }
+        }
+    }
+}
+
+fn input<'a>(state: &'a State<'_>, name: &str) -> &'a [u8] {
+    state.campaign.inputs.get(name).map_or(&[], Vec::as_slice)
+}
+
+/// Puts the daemons' sources into the work directory of the machine they run on.
+pub async fn sources(state: &mut State<'_>) -> Result<(), RunError> {
+    let plan = state.campaign.plan;
+    for daemon in &plan.daemons {
+        let folder = format!("inputs/daemons/{}/", daemon.name);
+        let relative = |name: &str| name.strip_prefix(&folder).unwrap_or(name).to_owned();
+        let files =
+            daemon.files.iter().map(|name| WorkFile { path: relative(name), bytes: input(state, name).to_vec() });
+        let request = Request::PutFiles { directory: source_directory(&daemon.name), files: files.collect() };
+        let servers: std::collections::BTreeSet<_> =
+            plan.trials.iter().filter(|trial| trial.daemon == daemon.name).map(|trial| &trial.server).collect();
+        for server in servers {
+            ask(state, &state.link(server)?, request.clone()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Where a daemon's sources are, under the work directory.
+pub fn source_directory(daemon: &str) -> String {
+    format!("daemons/{daemon}")
+}
+
+/// Makes the private cluster, if the plan has one.
+pub async fn database(state: &mut State<'_>) -> Result<(), RunError> {
+    let Some(database) = &state.campaign.plan.database else { return Ok(()) };
+    let request = database_request(state, database);
+    let link = state.link(&database.machine)?;
+    let begun = Instant::now();
+    let reply = ask(state, &link, Request::StartDatabase(request)).await?;
+    let Reply::DatabaseStarted { version, pid, rows, settings } = reply else {
+        return Err(out_of_turn(&database.machine));
+    };
+    state.database = Some(database.machine.clone());
+    if rows != database.tables {
+        return Err(RunError::Broken(Reason {
+            code: "wrong-rows".to_owned(),
+            message: format!("the database holds {rows:?}, the data set `{}` has {:?}", database.data, database.tables),
+            detail: Vec::new(),
+            hint: Some("each row of the data set must be one line of its CSV file".to_owned()),
+        }));
+    }
+    let (machine, port) = (database.machine.clone(), database.port);
+    state.emitter.emit(Happening::DatabaseStarted {
+        machine,
+        version,
+        pid,
+        port,
+        took_ms: millis(begun),
+        rows,
+        settings,
+    })?;
+    Ok(())
+}
+
+fn database_request(state: &State<'_>, database: &Database) -> DatabaseRequest {
+    let stem = |name: &str| name.rsplit('/').next().unwrap_or(name).trim_end_matches(".csv").to_owned();
+    let rows = database.files.iter().filter(|name| name.ends_with(".csv"));
+    let schema = database.files.iter().find(|name| name.ends_with("/schema.sql"));
+    let address = |machine: &Machine| database.clients.contains(&machine.name).then(|| machine.address.clone());
+    DatabaseRequest {
+        root: state.digests.get(&database.provision).cloned().unwrap_or_default(),
+        version: database.version,
+        address: database.address.clone(),
+        port: database.port,
+        authentication: database.authentication.clone(),
+        sslmode: database.sslmode.clone(),
+        max_connections: database.max_connections,
+        client_addresses: state.campaign.plan.machines.iter().filter_map(address).collect(),
+        schema: schema.map(|name| input(state, name).to_vec()).unwrap_or_default(),
+        rows: rows.map(|name| WorkFile { path: stem(name), bytes: input(state, name).to_vec() }).collect(),
+    }
+}
+
+/// Stops the private cluster and removes its data.
+pub async fn stop_database(state: &mut State<'_>) -> Result<(), RunError> {
+    let Some(machine) = state.database.take() else { return Ok(()) };
+    match state.link(&machine)?.ask(Request::StopDatabase).await? {
+        Reply::Stopped { exit, took_ms, .. } => {
+            state.emitter.emit(Happening::DatabaseStopped { machine, exit, took_ms })?;
+            Ok(())
+        }
+        _ => Err(out_of_turn(&machine)),
+    }
+}

@@ -1,0 +1,174 @@
+//! One trial: a fresh daemon, one load, and the proof that nothing of it is left.
+
+use std::time::{Duration, Instant};
+
+use crate::event::{Happening, Outcome, Reason, paths};
+use crate::plan::{Daemon, Trial};
+use crate::run::campaign::{State, ask};
+use crate::run::emitter::millis;
+use crate::run::error::{RunError, TrialError};
+use crate::run::ready::{Running, await_calm, await_ready, judge, probe};
+use crate::run::{load, prepare};
+use crate::wire::{Answer, Reply, Request, StartRequest};
+
+/// Runs a trial. Whatever becomes of it, its daemon is gone afterwards, and how it ended is recorded.
+pub async fn run(state: &mut State<'_>, trial: &Trial) -> Result<(), TrialError> {
+    let begun = Instant::now();
+    state.emitter.emit(Happening::TrialStarted {
+        trial: trial.id.clone(),
+        daemon: trial.daemon.clone(),
+        endpoint: trial.endpoint.clone(),
+        round: trial.round.clone(),
+        repeat: trial.repeat,
+        load_s: trial.load.duration_s,
+    })?;
+    state.emitter.json(&paths::trial(&trial.id), trial)?;
+    let mut running = Vec::new();
+    let result = measure(state, trial, &mut running).await;
+    let cleaned = clean_up(state, trial, running).await;
+    // A trial's own failure is the better story; a failed clean-up ends the campaign whatever the trial was.
+    let result = match (result, cleaned) {
+        (Err(TrialError::Fatal(error)), _) | (_, Err(TrialError::Fatal(error))) => Err(TrialError::Fatal(error)),
+        (result, cleaned) => result.and(cleaned),
+    };
+    let outcome = match &result {
+        Ok(()) => Outcome::Measured,
+        Err(TrialError::Failed(reason)) => Outcome::Failed { reason: reason.clone() },
+        Err(TrialError::Fatal(RunError::Interrupted(_))) => Outcome::Interrupted,
+        Err(TrialError::Fatal(error)) => Outcome::Failed { reason: error.reason() },
+    };
+    state.emitter.emit(Happening::TrialFinished { trial: trial.id.clone(), outcome, took_ms: millis(begun) })?;
+    result
+}
+
+async fn measure(state: &mut State<'_>, trial: &Trial, running: &mut Vec<Running>) -> Result<(), TrialError> {
+    let taken = prepare::listeners(state, &trial.server, trial.port).await?;
+    if let Some(reason) = prepare::port_taken(&taken, &trial.server, trial.port, &trial.daemon) {
+        return Err(TrialError::Failed(reason));
+    }
+    start(state, trial, running).await?;
+    await_ready(state, trial, running).await?;
+    await_calm(state, trial, running).await?;
+    if let Some(seconds) = trial.load.warm_up_s {
+        load::warm_up(state, trial, running, seconds).await?;
+    }
+    load::measure(state, trial, running).await?;
+    check_document(state, trial).await
+}
+
+async fn start(state: &mut State<'_>, trial: &Trial, running: &mut Vec<Running>) -> Result<(), TrialError> {
+    let server = state.link(&trial.server)?;
+    let Some(daemon) = state.campaign.plan.daemon(&trial.daemon) else { return Ok(()) };
+    for (index, process) in daemon.processes.iter().enumerate() {
+        let request = start_request(state, daemon, index);
+        let Reply::Started { process: number, pid, start_ticks, command } =
+            ask(state, &server, Request::Start(request)).await.map_err(as_trial_error)?
+        else {
+            return Err(RunError::Link(server.out_of_turn(&Reply::Done)).into());
+        };
+        let notices = server.notices(number);
+        running.push(Running { process: number, pid, notices, workers: process.workers, ended: false });
+        let trial = trial.id.clone();
+        state.emitter.emit(Happening::DaemonStarted { trial, process: index + 1, pid, start_ticks, command })?;
+    }
+    Ok(())
+}
+
+/// What the agent refuses for one daemon (a program that is not there) is that trial's failure.
+fn as_trial_error(error: RunError) -> TrialError {
+    match error {
+        RunError::Link(error) => error.into(),
+        other => other.into(),
+    }
+}
+
+fn start_request(state: &State<'_>, daemon: &Daemon, index: usize) -> StartRequest {
+    let digest = |name: &String| state.digests.get(name).cloned();
+    StartRequest {
+        label: format!("daemon {} of {}", index + 1, daemon.name),
+        command: daemon.processes[index].command.clone(),
+        uses: daemon.provisions.iter().filter_map(digest).collect(),
+        directory: Some(prepare::source_directory(&daemon.name)),
+        // A daemon may open its pool at its start, so it is given the database for `/index` as well.
+        database: state.database.is_some(),
+        stream: false,
+    }
+}
+
+/// The right document before the load may be a wrong one after it: a pool that ran dry answers 500 for ever.
+async fn check_document(state: &mut State<'_>, trial: &Trial) -> Result<(), TrialError> {
+    let expected = state.campaign.plan.documents.get(&trial.document);
+    let answer = probe(&state.link(&trial.client)?, trial).await?;
+    let wrong = match (answer, expected) {
+        (Answer::Http { status: 200, body, .. }, Some(expected)) => {
+            judge(expected, &body).err().map(|lines| lines.join("; "))
+        }
+        (Answer::Http { status, .. }, _) => Some(format!("status {status}")),
+        (Answer::Nothing { why }, _) => Some(why),
+    };
+    state.emitter.emit(Happening::DocumentChecked {
+        trial: trial.id.clone(),
+        right: wrong.is_none(),
+        detail: wrong,
+    })?;
+    Ok(())
+}
+
+/// Ends the daemon, keeps its last messages, and proves that the port is free.
+async fn clean_up(state: &mut State<'_>, trial: &Trial, running: Vec<Running>) -> Result<(), TrialError> {
+    let server = state.link(&trial.server)?;
+    let grace_ms = (state.campaign.plan.wait.stop_s * 1e3) as u64;
+    for (index, one) in running.iter().enumerate().rev() {
+        let request = Request::Stop { process: one.process, grace_ms, kill_now: false };
+        let Reply::Stopped { exit, killed, leftovers, took_ms } = server.ask(request).await? else {
+            return Err(RunError::Link(server.out_of_turn(&Reply::Done)).into());
+        };
+        keep_log(state, trial, index, one.process).await?;
+        let (trial, process) = (trial.id.clone(), index + 1);
+        state.emitter.emit(Happening::DaemonStopped { trial, process, exit, took_ms, killed, leftovers })?;
+    }
+    if running.is_empty() { Ok(()) } else { prove_port_free(state, trial).await }
+}
+
+async fn keep_log(state: &mut State<'_>, trial: &Trial, index: usize, process: u64) -> Result<(), TrialError> {
+    let server = state.link(&trial.server)?;
+    let Reply::Log { stdout, stderr } = server.ask(Request::LogTail { process, bytes: u64::MAX }).await? else {
+        return Ok(());
+    };
+    for (stream, bytes) in [("stdout", stdout), ("stderr", stderr)] {
+        if !bytes.is_empty() {
+            state.emitter.file(&paths::raw(&trial.id, &format!("daemon-{}.{stream}", index + 1)), &bytes)?;
+        }
+    }
+    Ok(())
+}
+
+/// Every process is gone when this is asked, so the port is free at once, or somebody else has it.
+const PORT_LIMIT: Duration = Duration::from_secs(5);
+
+async fn prove_port_free(state: &mut State<'_>, trial: &Trial) -> Result<(), TrialError> {
+    let begun = Instant::now();
+    loop {
+        let left = prepare::listeners(state, &trial.server, trial.port).await?;
+        let Some(first) = left.first() else {
+            let (trial, port) = (trial.id.clone(), trial.port);
+            state.emitter.emit(Happening::PortFree { trial, port, took_ms: millis(begun) })?;
+            return Ok(());
+        };
+        if begun.elapsed() > PORT_LIMIT {
+            return Err(RunError::Broken(Reason {
+                code: "port-not-free".to_owned(),
+                message: format!(
+                    "{}: port {} is still taken after {} was stopped, by {first}",
+                    trial.server, trial.port, trial.daemon
+                ),
+                detail: left.iter().map(ToString::to_string).collect(),
+                hint: Some(
+                    "the next daemon would be measured together with this one, so the campaign ends here".to_owned(),
+                ),
+            })
+            .into());
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

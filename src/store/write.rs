@@ -1,0 +1,163 @@
+//! Writes a run directory as the run happens. What was handed over is on the disk before the next thing happens.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Event, Happening, Recorder, Write, paths};
+use crate::plan::Plan;
+use crate::plan::document::sha256_bytes;
+
+/// The version of `complete.json`, and of the directory as a whole.
+pub const FORMAT: u32 = 1;
+
+/// `complete.json`: written last, so that its presence says that everything before it is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The run.
+    pub run: String,
+    /// SHA-256 of every file, by its path in the directory; rendered pages are outside.
+    pub files: BTreeMap<String, String>,
+}
+
+/// A run directory that is being written.
+#[derive(Debug)]
+pub struct RunWriter {
+    run: String,
+    directory: PathBuf,
+    events: File,
+    /// Files with bytes that are not known to be on the disk yet.
+    unsynced: BTreeSet<PathBuf>,
+}
+
+/// A name for a run: when, what, and four digits against two in one second.
+pub fn run_id(now: Timestamp, scenario: &str, salt: u16) -> String {
+    format!("{}-{scenario}-{salt:04x}", now.strftime("%Y%m%dT%H%M%SZ"))
+}
+
+impl RunWriter {
+    /// Makes the directory, with the plan and the inputs in it.
+    pub fn create(store: &Path, run: &str, plan: &Plan, inputs: &BTreeMap<String, Vec<u8>>) -> io::Result<Self> {
+        let directory = store.join(run);
+        fs::create_dir_all(store)?;
+        fs::create_dir(&directory)?;
+        let events = OpenOptions::new().create_new(true).append(true).open(directory.join(paths::EVENTS))?;
+        let mut writer = Self { run: run.to_owned(), directory, events, unsynced: BTreeSet::new() };
+        let mut text = serde_json::to_vec_pretty(plan)?;
+        text.push(b'\n');
+        writer.file(paths::PLAN, &text, false)?;
+        for (name, bytes) in inputs {
+            writer.file(name, bytes, false)?;
+        }
+        writer.sync()?;
+        sync_directory(store)?;
+        Ok(writer)
+    }
+
+    /// Where it is.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    fn file(&mut self, path: &str, bytes: &[u8], append: bool) -> io::Result<()> {
+        let path = self.directory.join(path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        let mut file = OpenOptions::new().create(true).write(true).append(append).truncate(!append).open(&path)?;
+        file.write_all(bytes)?;
+        self.unsynced.insert(path);
+        Ok(())
+    }
+
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        if event.event.is_progress() {
+            return Ok(());
+        }
+        let mut line = serde_json::to_vec(event)?;
+        line.push(b'\n');
+        self.events.write_all(&line)?;
+        // An event may say that something was measured: then it is on the disk, and so is what was measured.
+        if matches!(
+            event.event,
+            Happening::TrialFinished { .. } | Happening::TrialMeasured { .. } | Happening::CampaignFinished { .. }
+        ) {
+            self.sync()?;
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        for path in std::mem::take(&mut self.unsynced) {
+            File::open(&path)?.sync_all()?;
+            path.parent().map_or(Ok(()), sync_directory)?;
+        }
+        self.events.sync_all()
+    }
+
+    /// Writes the manifest. A run that was cut off has none.
+    pub fn complete(mut self) -> io::Result<()> {
+        self.sync()?;
+        let mut files = BTreeMap::new();
+        digest_all(&self.directory, &self.directory, &mut files)?;
+        let manifest = Manifest { format: FORMAT, run: self.run.clone(), files };
+        let half = self.directory.join("complete.json.half");
+        let mut file = File::create_new(&half)?;
+        serde_json::to_writer_pretty(&mut file, &manifest)?;
+        file.write_all(b"\n")?;
+        file.sync_all()?;
+        fs::rename(&half, self.directory.join(paths::COMPLETE))?;
+        sync_directory(&self.directory)
+    }
+}
+
+impl Recorder for RunWriter {
+    fn write(&mut self, write: Write<'_>) -> io::Result<()> {
+        match write {
+            Write::Event(event) => self.event(event),
+            Write::File { path, bytes, append } => self.file(path, bytes, append),
+        }
+    }
+}
+
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+/// The digest of every file under a directory but the manifest and rendered pages.
+pub(in crate::store) fn digest_all(
+    base: &Path,
+    directory: &Path,
+    files: &mut BTreeMap<String, String>,
+) -> io::Result<()> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        let relative = path.strip_prefix(base).unwrap_or(&path).to_string_lossy().into_owned();
+        if relative == paths::REPORT || relative.starts_with(paths::COMPLETE) {
+            continue;
+        }
+        if path.is_dir() {
+            digest_all(base, &path, files)?;
+        } else {
+            files.insert(relative, sha256_bytes(&fs::read(&path)?));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_sorts_by_time_and_names_its_scenario() {
+        let time: Timestamp = "2026-11-23T18:45:01Z".parse().unwrap();
+        assert_eq!(run_id(time, "quickstart", 0x0a1b), "20261123T184501Z-quickstart-0a1b");
+    }
+}
