@@ -1,5 +1,9 @@
 //! `hosts.toml`: machines, roles, how to reach them.
 
+mod keys;
 mod model;
+mod read;
 
+pub use keys::INVENTORY;
 pub use model::{Inventory, Machine, ROLES, Transport};
+pub use read::{parse_inventory, read_inventory};

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::diagnostic::Placed;
+use crate::diagnostic::{Place, Placed};
 
 /// The machines.
 #[derive(Debug, Clone)]
 pub struct Inventory {
+    /// The file's first line: for what concerns the whole of it.
+    pub place: Place,
     /// In the file's order.
     pub machines: Vec<Machine>,
 }

@@ -1,8 +1,18 @@
 //! Scenario and daemon files, each by itself.
 
+mod daemon;
+mod daemon_keys;
 mod model;
+mod read;
+mod requirements;
+mod scenario_keys;
 
+pub use daemon::{parse_daemon, read_daemon};
+pub use daemon_keys::{DAEMON, PLACEHOLDERS};
 pub use model::{
     Authentication, Daemon, DatabaseUse, Endpoint, Load, Postgres, Process, Round, Scenario, SslMode, Traits, Wait,
     WorkersAt,
 };
+pub use read::{parse_scenario, read_scenario};
+pub use requirements::check_requirements;
+pub use scenario_keys::SCENARIO;

@@ -13,6 +13,8 @@ pub struct Scenario {
     pub name: String,
     /// The file, as given.
     pub path: PathBuf,
+    /// The file's first line: for what concerns the whole of it.
+    pub place: Place,
     /// One line for people.
     pub title: Placed<String>,
     /// The daemons' names, in the order of running.

@@ -1,0 +1,120 @@
+//! Kinds of values that hold others: lists, tables, and tables whose keys are names.
+
+use serde_json::{Value, json};
+
+use crate::diagnostic::{Code, Kind, Name, Node, Place, Placed, Shape, Table};
+
+/// A list of values of one kind. An array of tables (`[[round]]`) is one too.
+pub struct ListOf<K> {
+    /// The kind of each entry.
+    pub item: K,
+    /// How many entries it needs.
+    pub at_least: usize,
+}
+
+impl<K: Kind> Kind for ListOf<K> {
+    type Value = Vec<Placed<K::Value>>;
+
+    fn read(&self, node: &Node<'_>) -> Option<Self::Value> {
+        let items = node.items()?;
+        if items.len() < self.at_least {
+            let message = format!("{} is empty", node.what());
+            node.error(Code::EmptyList, message, "needs at least one entry", "write at least one entry");
+            return None;
+        }
+        let read = |item: Node<'_>| Some(Placed::new(self.item.read(&item)?, item.place().clone()));
+        Some(items.into_iter().filter_map(read).collect())
+    }
+
+    fn stand_in(&self, _table: &Table<'_>, _place: &Place) -> Self::Value {
+        Vec::new()
+    }
+
+    fn schema(&self) -> Value {
+        let mut schema = json!({ "type": "array", "items": self.item.schema() });
+        if self.at_least > 0 {
+            schema["minItems"] = json!(self.at_least);
+        }
+        schema
+    }
+}
+
+/// A table with known keys.
+pub struct TableOf<V: 'static> {
+    /// Its keys.
+    pub shape: &'static Shape,
+    /// Reads it.
+    pub read: fn(&Table<'_>) -> V,
+}
+
+impl<V> TableOf<V> {
+    pub(super) fn read_table(&self, table: &Table<'_>) -> V {
+        table.check_keys(self.shape);
+        (self.read)(table)
+    }
+}
+
+impl<V> Kind for TableOf<V> {
+    type Value = V;
+
+    fn read(&self, node: &Node<'_>) -> Option<V> {
+        Some(self.read_table(&node.table()?))
+    }
+
+    fn stand_in(&self, table: &Table<'_>, place: &Place) -> V {
+        (self.read)(&table.absent(place))
+    }
+
+    fn schema(&self) -> Value {
+        self.shape.schema()
+    }
+}
+
+/// A table whose keys are chosen by the writer.
+pub struct MapOf<K> {
+    /// The kind of each entry.
+    pub item: K,
+    /// The rule for the keys.
+    pub keys: &'static Name,
+    /// How many entries it needs.
+    pub at_least: usize,
+}
+
+impl<K: Kind> Kind for MapOf<K> {
+    type Value = Vec<(Placed<String>, Placed<K::Value>)>;
+
+    fn read(&self, node: &Node<'_>) -> Option<Self::Value> {
+        let table = node.table()?;
+        let mut entries = Vec::new();
+        let nodes = table.nodes();
+        if nodes.len() < self.at_least {
+            let message = format!("{} is empty", node.what());
+            node.error(Code::EmptyList, message, "needs at least one entry", "write at least one entry");
+        }
+        for (name, entry) in nodes {
+            if let Some(problem) = self.keys.problem(&name.value, &name.place) {
+                table.report(problem);
+            }
+            if let Some(value) = self.item.read(&entry) {
+                entries.push((name, Placed::new(value, entry.place().clone())));
+            }
+        }
+        Some(entries)
+    }
+
+    fn stand_in(&self, _table: &Table<'_>, _place: &Place) -> Self::Value {
+        Vec::new()
+    }
+
+    fn schema(&self) -> Value {
+        let mut schema = json!({
+            "type": "object",
+            "propertyNames": { "pattern": self.keys.pattern },
+            "additionalProperties": self.item.schema(),
+        });
+        if self.at_least > 0 {
+            schema["minProperties"] = json!(self.at_least);
+        }
+        schema
+    }
+}

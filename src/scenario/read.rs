@@ -1,0 +1,105 @@
+//! Reads a scenario file.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::diagnostic::{
+    Code, Diagnostic, Diagnostics, SourceFile, Table, TableOf, is_name, read_document, read_source,
+};
+use crate::scenario::scenario_keys::{self as keys, SCENARIO};
+use crate::scenario::{Load, Postgres, Round, Scenario, Wait};
+
+/// Reads a scenario from the disk; nothing if the file can't be read. See [`parse_scenario`].
+pub fn read_scenario(path: &Path, diagnostics: &mut Diagnostics) -> Option<Scenario> {
+    match read_source(path) {
+        Ok(file) => Some(parse_scenario(&file, diagnostics)),
+        Err(problem) => {
+            diagnostics.push(problem.at_the_file());
+            None
+        }
+    }
+}
+
+/// Reads a scenario from its text. What is wrong goes to the diagnostics and is replaced by stand-ins: the scenario may
+/// only be used when they have no errors, or to look for further ones.
+pub fn parse_scenario(file: &Arc<SourceFile>, diagnostics: &mut Diagnostics) -> Scenario {
+    let mut scenario = read_document(file, &TableOf { shape: &SCENARIO, read: self::scenario }, diagnostics);
+    scenario.path.clone_from(&file.path);
+    scenario.name = file.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    if !is_name(&scenario.name) {
+        let message = format!("the file's name `{}` can't be the name of a scenario", scenario.name);
+        let hint = "rename the file: runs are named after it, so it holds only a-z, 0-9, `.`, `_` and `-`";
+        diagnostics.push(Diagnostic::in_file(Code::BadName, &file.path, message).hint(hint));
+    }
+    scenario
+}
+
+fn scenario(table: &Table<'_>) -> Scenario {
+    let daemons = table.value(&keys::DAEMONS).value;
+    table.report_duplicates(&daemons, "daemon");
+    let rounds: Vec<Round> = table.value(&keys::ROUNDS).value.into_iter().map(|round| round.value).collect();
+    table.report_duplicates(rounds.iter().map(|round| &round.name), "round");
+    Scenario {
+        name: String::new(),
+        path: std::path::PathBuf::new(),
+        place: table.place().clone(),
+        title: table.value(&keys::TITLE),
+        daemons,
+        workers: table.value(&keys::WORKERS),
+        pool: table.value(&keys::POOL),
+        port: table.value(&keys::PORT),
+        data: table.optional(&keys::DATA),
+        postgres: table.optional(&keys::POSTGRES).map(|postgres| postgres.value),
+        wait: table.value(&keys::WAIT).value,
+        rounds,
+    }
+}
+
+/// Reads `[postgres]`.
+pub(super) fn postgres(table: &Table<'_>) -> Postgres {
+    Postgres {
+        place: table.place().clone(),
+        role: table.value(&keys::POSTGRES_ROLE).map(str::to_owned),
+        version: table.value(&keys::VERSION),
+        port: table.value(&keys::POSTGRES_PORT),
+        authentication: table.value(&keys::AUTHENTICATION),
+        sslmode: table.value(&keys::SSLMODE),
+        max_connections: table.value(&keys::MAX_CONNECTIONS),
+    }
+}
+
+/// Reads `[wait]`.
+pub(super) fn wait(table: &Table<'_>) -> Wait {
+    Wait {
+        ready: table.value(&keys::READY).value,
+        calm: table.value(&keys::CALM).value,
+        stop: table.value(&keys::STOP).value,
+    }
+}
+
+/// Reads a `[[round]]`.
+pub(super) fn round(table: &Table<'_>) -> Round {
+    let endpoints = table.value(&keys::ENDPOINTS).value;
+    table.report_duplicates(&endpoints, "endpoint");
+    Round {
+        name: table.value(&keys::NAME),
+        from: table.value(&keys::FROM).map(str::to_owned),
+        endpoints,
+        repeats: table.value(&keys::REPEATS),
+        load: table.value(&keys::LOAD).value,
+    }
+}
+
+/// Reads a `load`.
+pub(super) fn load(table: &Table<'_>) -> Load {
+    Load {
+        place: table.place().clone(),
+        tool: table.value(&keys::TOOL),
+        threads: table.value(&keys::THREADS),
+        connections: table.value(&keys::CONNECTIONS),
+        duration: table.value(&keys::DURATION),
+        warm_up: table.optional(&keys::WARM_UP),
+        rate: table.optional(&keys::RATE),
+        timeout: table.value(&keys::TIMEOUT),
+    }
+}
