@@ -6,6 +6,7 @@ pub mod event;
 pub mod inventory;
 pub mod metric;
 pub mod plan;
+pub mod referee;
 pub mod scenario;
 pub mod store;
 pub mod tool;
