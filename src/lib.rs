@@ -7,6 +7,7 @@ pub mod inventory;
 pub mod metric;
 pub mod plan;
 pub mod referee;
+pub mod report;
 pub mod scenario;
 pub mod store;
 pub mod tool;
