@@ -8,6 +8,8 @@ pub mod host;
 pub mod inventory;
 pub mod metric;
 pub mod plan;
+pub mod referee;
+pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod store;

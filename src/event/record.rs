@@ -33,7 +33,7 @@ pub mod paths {
     /// The manifest, written last.
     pub const COMPLETE: &str = "complete.json";
     /// Byte copies of what people wrote.
-    pub const INPUTS: &str = "inputs";
+    pub const INPUTS: &str = crate::plan::INPUTS;
     /// Rendered pages: outside the manifest.
     pub const REPORT: &str = "report";
 

@@ -1,0 +1,337 @@
+//! From what was written to the plan. Pure: the same files give the same plan, on any machine, at any time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::command::Command;
+use crate::inventory;
+use crate::plan::check::Project;
+use crate::plan::document;
+use crate::plan::{
+    Daemon, Database, DatabaseUse, Document, FORMAT, Load, Machine, Plan, Process, Provision, ProvisionKind, Transport,
+    Trial, Wait, WorkersAt,
+};
+use crate::scenario;
+use crate::tool;
+
+/// The suite that a Python comes from: each Debian has one.
+const INTERPRETERS: [(&str, &str); 1] = [("python3.11", "bookworm")];
+
+/// The suite of everything else.
+const SUITE: &str = "bookworm";
+
+/// Why a checked project makes no plan: the checks should have said so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the plan can't be made: {0}")]
+pub struct PlanError(String);
+
+/// Makes the plan of a checked project.
+pub fn build(project: &Project) -> Result<Plan, PlanError> {
+    let roles = Roles::of(project)?;
+    let mut provisions = Provisions::default();
+    let database = database(project, &roles, &mut provisions)?;
+    let daemons: Vec<Daemon> =
+        project.daemons.iter().map(|daemon| planned_daemon(project, daemon, &roles, &mut provisions)).collect::<Result<_, _>>()?;
+    let trials = trials(project, &roles, &mut provisions)?;
+    let used: BTreeSet<&str> = trials.iter().map(|trial| trial.document.as_str()).collect();
+    let documents = project.data.iter().flat_map(|data| &data.documents).filter(|(name, _)| used.contains(name.as_str()));
+    let documents = documents.map(|(name, found)| {
+        (name.clone(), Document { sha256: document::sha256(&found.content), content: found.content.clone() })
+    });
+    let scenario = &project.scenario;
+    Ok(Plan {
+        format: FORMAT,
+        scenario: scenario.name.clone(),
+        title: scenario.title.value.clone(),
+        machines: roles.machines(),
+        daemons,
+        database,
+        documents: documents.collect(),
+        provisions: provisions.0,
+        trials,
+        wait: Wait {
+            ready_s: scenario.wait.ready.as_secs_f64(),
+            calm_s: scenario.wait.calm.as_secs_f64(),
+            stop_s: scenario.wait.stop.as_secs_f64(),
+        },
+        inputs: project.inputs.iter().map(|file| (input_name(&file.name), document::sha256_bytes(&file.bytes))).collect(),
+    })
+}
+
+/// A file's place in the run directory.
+pub fn input_name(name: &str) -> String {
+    format!("{}/{name}", crate::plan::INPUTS)
+}
+
+/// Who plays which role.
+struct Roles<'a> {
+    inventory: &'a inventory::Inventory,
+    used: BTreeSet<String>,
+    /// Whether all of it happens on one machine.
+    alone: bool,
+}
+
+impl<'a> Roles<'a> {
+    fn of(project: &'a Project) -> Result<Self, PlanError> {
+        let scenario = &project.scenario;
+        let mut used: BTreeSet<String> = scenario.rounds.iter().map(|round| round.from.value.clone()).collect();
+        used.insert("server".to_owned());
+        used.extend(scenario.postgres.iter().map(|postgres| postgres.role.value.clone()));
+        let mut roles = Self { inventory: &project.inventory, used, alone: true };
+        let names: BTreeSet<String> = roles.used.iter().map(|role| roles.player(role).map(|machine| machine.name.value.clone())).collect::<Result<_, _>>()?;
+        roles.alone = names.len() == 1;
+        Ok(roles)
+    }
+
+    fn player(&self, role: &str) -> Result<&'a inventory::Machine, PlanError> {
+        let plays = |machine: &&inventory::Machine| machine.roles.iter().any(|played| played.value == role);
+        self.inventory.machines.iter().find(plays).ok_or_else(|| PlanError(format!("no machine has the role `{role}`")))
+    }
+
+    /// Everything stays on the loopback when one machine does it all, and never listens elsewhere.
+    fn address(&self, machine: &inventory::Machine) -> String {
+        match &machine.bench_address {
+            Some(address) if !self.alone => address.value.clone(),
+            _ => "127.0.0.1".to_owned(),
+        }
+    }
+
+    fn machines(&self) -> Vec<Machine> {
+        let plays = |machine: &inventory::Machine| {
+            let roles = machine.roles.iter().map(|role| role.value.clone());
+            roles.filter(|role| self.used.contains(role)).collect::<Vec<_>>()
+        };
+        let machines = self.inventory.machines.iter().filter(|machine| !plays(machine).is_empty());
+        let planned = |machine: &inventory::Machine| Machine {
+            name: machine.name.value.clone(),
+            transport: match machine.transport.value {
+                inventory::Transport::Local => Transport::Local,
+            },
+            roles: plays(machine),
+            address: self.address(machine),
+            state_dir: machine.state_dir.as_ref().map(|directory| directory.value.clone()),
+            ca_bundle: machine.ca_bundle.as_ref().map(|bundle| bundle.value.clone()),
+            tools: machine.tools.iter().map(|(tool, path)| (tool.clone(), path.value.clone())).collect(),
+        };
+        machines.map(planned).collect()
+    }
+}
+
+/// What is provisioned, each thing once.
+#[derive(Default)]
+struct Provisions(Vec<Provision>);
+
+impl Provisions {
+    fn add(&mut self, machine: &str, base: &str, what: ProvisionKind) -> String {
+        if let Some(known) = self.0.iter().find(|known| known.machine == machine && known.what == what) {
+            return known.name.clone();
+        }
+        let name = format!("{base}@{machine}");
+        self.0.push(Provision { name: name.clone(), machine: machine.to_owned(), what });
+        name
+    }
+
+    fn packages(&mut self, machine: &str, base: &str, suite: &str, packages: &[&str]) -> String {
+        let packages = packages.iter().map(ToString::to_string).collect();
+        self.add(machine, base, ProvisionKind::PackageRoot { suite: suite.to_owned(), packages })
+    }
+}
+
+fn database(project: &Project, roles: &Roles<'_>, provisions: &mut Provisions) -> Result<Option<Database>, PlanError> {
+    let (Some(postgres), Some(data)) = (&project.scenario.postgres, &project.data) else { return Ok(None) };
+    let machine = roles.player(&postgres.role.value)?;
+    let (name, version) = (machine.name.value.clone(), postgres.version.value);
+    let provision = provisions.packages(&name, "postgresql", SUITE, &[&format!("postgresql-{version}")]);
+    let folder = format!("scenarios/data/{}/", data.name);
+    let is_data = |name: &&String| name.starts_with(&folder) && (name.ends_with(".csv") || name.ends_with("/schema.sql"));
+    let files = project.inputs.iter().map(|file| &file.name).filter(is_data);
+    Ok(Some(Database {
+        machine: name,
+        provision,
+        version,
+        address: roles.address(machine),
+        port: postgres.port.value,
+        authentication: postgres.authentication.value.word().to_owned(),
+        sslmode: postgres.sslmode.value.word().to_owned(),
+        max_connections: postgres.max_connections.value,
+        clients: vec![roles.player("server")?.name.value.clone()],
+        data: data.name.clone(),
+        tables: data.tables.iter().map(|table| (table.table.clone(), table.rows)).collect(),
+        files: files.map(|name| input_name(name)).collect(),
+    }))
+}
+
+fn planned_daemon(project: &Project, daemon: &scenario::Daemon, roles: &Roles<'_>, provisions: &mut Provisions) -> Result<Daemon, PlanError> {
+    let scenario = &project.scenario;
+    let server = roles.player("server")?;
+    let values = BTreeMap::from([
+        ("workers", scenario.workers.value.to_string()),
+        ("pool", scenario.pool.value.to_string()),
+        ("address", roles.address(server)),
+        ("port", scenario.port.value.to_string()),
+    ]);
+    let folder = format!("daemons/{}/", daemon.name);
+    let files = project.inputs.iter().filter(|file| file.name.starts_with(&folder)).map(|file| input_name(&file.name));
+    Ok(Daemon {
+        name: daemon.name.clone(),
+        title: daemon.title.value.clone(),
+        provisions: daemon_provisions(project, daemon, &server.name.value, provisions)?,
+        processes: daemon.processes.iter().map(|process| planned_process(process, &values)).collect::<Result<_, _>>()?,
+        keep_alive: daemon.traits.keep_alive.value,
+        protocol: daemon.traits.protocol.value.clone(),
+        workers: scenario.workers.value,
+        files: files.collect(),
+    })
+}
+
+/// The venv before the package root, so that its programs are found first.
+fn daemon_provisions(project: &Project, daemon: &scenario::Daemon, machine: &str, provisions: &mut Provisions) -> Result<Vec<String>, PlanError> {
+    let mut names = Vec::new();
+    if daemon.system {
+        return Ok(names);
+    }
+    if let Some(interpreter) = &daemon.interpreter {
+        let known = INTERPRETERS.iter().find(|(name, _)| *name == interpreter.value);
+        let (python, suite) = known.ok_or_else(|| PlanError(format!("no suite has `{}`", interpreter.value)))?;
+        let root = provisions.packages(machine, python, suite, &[python, "python3-pip-whl"]);
+        match &daemon.requirements {
+            None => names.push(root),
+            Some(requirements) => {
+                let input = input_name(&format!("daemons/{}/{}", daemon.name, requirements.value));
+                let file = project.inputs.iter().find(|file| input_name(&file.name) == input);
+                let file = file.ok_or_else(|| PlanError(format!("{input} was not read")))?;
+                let sha256 = document::sha256_bytes(&file.bytes);
+                let what = ProvisionKind::Venv { root, interpreter: (*python).to_owned(), requirements: input, sha256 };
+                names.push(provisions.add(machine, &format!("venv-{}", daemon.name), what));
+            }
+        }
+    }
+    if !daemon.packages.is_empty() {
+        let packages: Vec<&str> = daemon.packages.iter().map(|package| package.value.as_str()).collect();
+        names.push(provisions.packages(machine, &format!("packages-{}", daemon.name), SUITE, &packages));
+    }
+    Ok(names)
+}
+
+fn planned_process(process: &scenario::Process, values: &BTreeMap<&str, String>) -> Result<Process, PlanError> {
+    let words: Vec<String> = process.command.iter().map(|word| fill(&word.value, values)).collect();
+    let (program, arguments) = words.split_first().ok_or_else(|| PlanError("a process without a command".to_owned()))?;
+    let mut command = Command::new(program.clone(), arguments.iter().cloned());
+    // The product's own variables; what the daemon's file says comes after and wins.
+    for name in ["workers", "pool"] {
+        command.environment.insert(format!("TIMETRIAL_{}", name.to_uppercase()), values.get(name).cloned().unwrap_or_default());
+    }
+    let own = process.environment.iter().map(|(name, value)| (name.clone(), fill(&value.value, values)));
+    command.environment.extend(own);
+    let workers = match process.workers.value {
+        scenario::WorkersAt::Children => WorkersAt::Children,
+        scenario::WorkersAt::Itself => WorkersAt::Itself,
+        scenario::WorkersAt::Nowhere => WorkersAt::Nowhere,
+    };
+    Ok(Process { command, workers })
+}
+
+/// Fills `{workers}` and the like; `{{` and `}}` are braces. The reader has refused unknown names.
+fn fill(template: &str, values: &BTreeMap<&str, String>) -> String {
+    let mut text = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some(at) = rest.find(['{', '}']) {
+        text.push_str(&rest[..at]);
+        let brace = &rest[at..];
+        if brace.starts_with("{{") || brace.starts_with("}}") {
+            text.push_str(&brace[..1]);
+            rest = &brace[2..];
+            continue;
+        }
+        let end = brace.find('}').unwrap_or(brace.len().saturating_sub(1));
+        match values.get(brace.get(1..end).unwrap_or_default()) {
+            Some(value) => text.push_str(value),
+            None => text.push_str(&brace[..=end]),
+        }
+        rest = &brace[end + 1..];
+    }
+    text + rest
+}
+
+fn trials(project: &Project, roles: &Roles<'_>, provisions: &mut Provisions) -> Result<Vec<Trial>, PlanError> {
+    let scenario = &project.scenario;
+    let server = roles.player("server")?;
+    let mut trials: Vec<Trial> = Vec::new();
+    for round in &scenario.rounds {
+        let client = roles.player(&round.from.value)?;
+        let load = planned_load(round, client, provisions)?;
+        for repeat in 1..=round.repeats.value {
+            for (path, daemon, endpoint) in matching(project, round) {
+                trials.push(Trial {
+                    id: format!("{:04}", trials.len() + 1),
+                    round: round.name.value.clone(),
+                    daemon: daemon.name.clone(),
+                    endpoint: path.to_owned(),
+                    repeat,
+                    document: endpoint.document.value.clone(),
+                    database_use: database_use(endpoint, scenario.pool.value),
+                    server: server.name.value.clone(),
+                    client: client.name.value.clone(),
+                    address: roles.address(server),
+                    port: scenario.port.value,
+                    load: load.clone(),
+                });
+            }
+        }
+    }
+    Ok(trials)
+}
+
+/// The endpoints of a round in its order, and for each the daemons that have it, in the scenario's order.
+fn matching<'a>(project: &'a Project, round: &'a scenario::Round) -> impl Iterator<Item = (&'a str, &'a scenario::Daemon, &'a scenario::Endpoint)> {
+    round.endpoints.iter().flat_map(|path| {
+        project.daemons.iter().filter_map(move |daemon| {
+            let endpoint = daemon.endpoints.iter().find(|endpoint| endpoint.path.value == path.value)?;
+            Some((path.value.as_str(), daemon, endpoint))
+        })
+    })
+}
+
+fn database_use(endpoint: &scenario::Endpoint, per_worker: u32) -> DatabaseUse {
+    match endpoint.database.value {
+        scenario::DatabaseUse::None => DatabaseUse::None,
+        scenario::DatabaseUse::ConnectionPerRequest => DatabaseUse::ConnectionPerRequest,
+        scenario::DatabaseUse::Pool => DatabaseUse::Pool { per_worker },
+    }
+}
+
+fn planned_load(round: &scenario::Round, client: &inventory::Machine, provisions: &mut Provisions) -> Result<Load, PlanError> {
+    let load = &round.load;
+    let name = load.tool.value.as_str();
+    let found = tool::find(name).ok_or_else(|| PlanError(format!("there is no load generator `{name}`")))?;
+    // A binary that the inventory names wins over the package.
+    let package = found.package().filter(|_| !client.tools.contains_key(name));
+    let provision = package.map(|package| provisions.packages(&client.name.value, name, SUITE, &[package]));
+    Ok(Load {
+        tool: name.to_owned(),
+        provision,
+        threads: load.threads.value,
+        connections: load.connections.value,
+        duration_s: load.duration.value.as_secs_f64(),
+        warm_up_s: load.warm_up.as_ref().map(|warm_up| warm_up.value.as_secs_f64()),
+        rate: load.rate.as_ref().map(|rate| rate.value),
+        timeout_s: load.timeout.value.as_secs_f64(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn placeholders_are_filled_and_doubled_braces_are_braces() {
+        let values = BTreeMap::from([("port", "8016".to_owned()), ("address", "127.0.0.1".to_owned())]);
+        let check = |template: &str, expected: &str| assert_eq!(fill(template, &values), expected);
+        check("{address}:{port}", "127.0.0.1:8016");
+        check("plain", "plain");
+        check("{{port}}", "{port}");
+        check("{{{port}}}", "{8016}");
+        check("{other}", "{other}");
+        check("open {", "open {");
+        check("é{port}é", "é8016é");
+    }
+}

@@ -1,0 +1,124 @@
+//! The plan for people: every change and every trial, in order, with the time it will take.
+
+use std::fmt::Write as _;
+
+use crate::command::shell_words;
+use crate::plan::{Database, Plan, Provision, ProvisionKind, Trial};
+
+/// The whole plan as text.
+pub fn text(plan: &Plan) -> String {
+    let mut text = String::new();
+    // Writing to a string can't fail.
+    let _ = write_all(plan, &mut text);
+    text
+}
+
+fn write_all(plan: &Plan, to: &mut String) -> std::fmt::Result {
+    writeln!(to, "{}", plan.title)?;
+    writeln!(
+        to,
+        "scenario {}: {} of {} daemons, about {} once everything is provisioned\n",
+        plan.scenario,
+        counted(plan.trials.len(), "trial"),
+        plan.daemons.len(),
+        clock(plan.estimate_s())
+    )?;
+    writeln!(to, "Machines")?;
+    for machine in &plan.machines {
+        let (name, roles) = (&machine.name, machine.roles.join(", "));
+        writeln!(to, "  {name}: {roles}; reached as `local`, benchmark address {}", machine.address)?;
+    }
+    let mut step = 0;
+    writeln!(to, "\nBefore the first trial")?;
+    for provision in &plan.provisions {
+        write_step(to, &mut step, &provision_line(provision))?;
+    }
+    for daemon in &plan.daemons {
+        let line = format!("put the {} of {} into the work directory", counted(daemon.files.len(), "file"), daemon.name);
+        write_step(to, &mut step, &line)?;
+    }
+    if let Some(database) = &plan.database {
+        write_step(to, &mut step, &database_line(database))?;
+    }
+    writeln!(to, "\nTrials: each on a freshly started daemon, ready, counted and calm, stopped and proved gone after it")?;
+    let mut begins = 0.0;
+    for trial in &plan.trials {
+        write_trial(to, trial, begins)?;
+        begins += trial.estimate_s();
+    }
+    writeln!(to, "\nAfter the last trial")?;
+    if let Some(database) = &plan.database {
+        write_step(to, &mut step, &format!("stop PostgreSQL on {} and remove its data", database.machine))?;
+    }
+    for machine in &plan.machines {
+        let line = format!("{}: stop whatever still runs, remove the work directory; the cache stays", machine.name);
+        write_step(to, &mut step, &line)?;
+    }
+    writeln!(to, "\nCommands")?;
+    for daemon in &plan.daemons {
+        for process in &daemon.processes {
+            writeln!(to, "  {}: {}", daemon.name, shell_words(&process.command.words()))?;
+        }
+    }
+    Ok(())
+}
+
+fn write_step(to: &mut String, step: &mut usize, line: &str) -> std::fmt::Result {
+    *step += 1;
+    writeln!(to, "  {step:>2}. {line}")
+}
+
+fn provision_line(provision: &Provision) -> String {
+    let machine = &provision.machine;
+    match &provision.what {
+        ProvisionKind::PackageRoot { suite, packages } => {
+            format!("{machine}: have {} of Debian {suite} in the cache, unpacked, not installed", packages.join(" and "))
+        }
+        ProvisionKind::Venv { interpreter, requirements, sha256, .. } => {
+            format!("{machine}: have a virtual environment of {interpreter} with {requirements} ({}) in the cache", &sha256[..12.min(sha256.len())])
+        }
+    }
+}
+
+fn database_line(database: &Database) -> String {
+    let rows: Vec<String> = database.tables.iter().map(|(table, rows)| format!("{table} {rows}")).collect();
+    format!(
+        "{}: make and start PostgreSQL {} on {}:{} ({}, sslmode {}, max_connections {}), data set {} ({})",
+        database.machine,
+        database.version,
+        database.address,
+        database.port,
+        database.authentication,
+        database.sslmode,
+        database.max_connections,
+        database.data,
+        rows.join(", ")
+    )
+}
+
+fn write_trial(to: &mut String, trial: &Trial, begins: f64) -> std::fmt::Result {
+    let load = &trial.load;
+    write!(to, "  {} {:>6}  {}  {} {}", trial.id, clock(begins), trial.round, trial.daemon, trial.endpoint)?;
+    if trial.repeat > 1 {
+        write!(to, " (repeat {})", trial.repeat)?;
+    }
+    write!(to, ": {}, {}, {}, {} s", load.tool, counted(load.threads as usize, "thread"), counted(load.connections as usize, "connection"), load.duration_s)?;
+    if let Some(rate) = load.rate {
+        write!(to, ", {rate} requests/s")?;
+    }
+    if let Some(warm_up) = load.warm_up_s {
+        write!(to, " after {warm_up} s of warm-up")?;
+    }
+    writeln!(to, "; document {}, database: {}", trial.document, trial.database_use)
+}
+
+fn counted(count: usize, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
+}
+
+/// `0:45`, `2:20`, `1:05:00`
+fn clock(seconds: f64) -> String {
+    let seconds = seconds.round() as u64;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 { format!("{hours}:{minutes:02}:{seconds:02}") } else { format!("{minutes}:{seconds:02}") }
+}

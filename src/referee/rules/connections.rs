@@ -1,0 +1,29 @@
+//! Were as many connections alive as were asked for?
+
+use crate::metric::count;
+use crate::referee::rules::Case;
+use crate::referee::verdict::{Gives, Rule};
+
+/// The rule, for reading.
+pub const RULE: Rule = Rule {
+    id: "fewer-connections",
+    gives: Gives::Suspect,
+    text: "Fewer connections were alive at the end than were asked for. wrk divides them evenly over its threads and drops the rest, and it never opens again what failed to connect: the load was smaller than stated.",
+};
+
+/// Applies when connections are missing.
+pub fn check(case: &Case<'_>) -> Option<String> {
+    let figures = case.figures;
+    let asked = figures.connections_asked.max(case.stored.trial.load.connections);
+    let alive = figures.connections_alive();
+    (alive < asked).then(|| {
+        format!(
+            "{} connections asked for, {} used ({} threads with {} each), {} alive at the end: the load was smaller than stated",
+            count(asked.into()),
+            count(figures.connections_used.into()),
+            figures.threads,
+            figures.connections_used.checked_div(figures.threads).unwrap_or(0),
+            count(alive.into())
+        )
+    })
+}

@@ -1,0 +1,35 @@
+//! Did requests fail otherwise?
+
+use crate::metric::count;
+use crate::referee::rules::Case;
+use crate::referee::rules::case::{percent, ratio};
+use crate::referee::verdict::{Gives, Rule};
+
+/// The rule, for reading.
+pub const RULE: Rule = Rule {
+    id: "errors",
+    gives: Gives::Suspect,
+    text: "Connections or requests failed (connect, send, receive, timeout). Each kind is counted by itself, because load generators count other things under the same name; what failed is missing from the latencies.",
+};
+
+/// Applies when there is any error other than by status.
+pub fn check(case: &Case<'_>) -> Option<String> {
+    let figures = case.figures;
+    let kinds: Vec<String> = figures
+        .errors
+        .by_kind()
+        .into_iter()
+        .filter(|(kind, number)| *kind != "status" && *number > 0)
+        .map(|(kind, number)| match ratio(number as f64, figures.requests as f64) {
+            Some(share) => format!("{kind} {} ({})", count(number), percent(share)),
+            None => format!("{kind} {}", count(number)),
+        })
+        .collect();
+    (!kinds.is_empty()).then(|| {
+        format!(
+            "errors against {} answers: {}; what failed is missing from the latencies",
+            count(figures.requests),
+            kinds.join(", ")
+        )
+    })
+}

@@ -1,0 +1,48 @@
+//! Can the figures be true at all?
+
+use crate::metric::{LoadFigures, count, duration_us};
+use crate::referee::rules::Case;
+use crate::referee::verdict::{Gives, Rule};
+
+/// The rule, for reading.
+pub const RULE: Rule = Rule {
+    id: "impossible-figures",
+    gives: Gives::Invalid,
+    text: "The figures contradict themselves: no duration, more refusals than answers, a mean above the maximum, percentiles that fall, or something that is no number.",
+};
+
+/// Applies when the figures can't be true.
+pub fn check(case: &Case<'_>) -> Option<String> {
+    let contradiction = contradiction(case.figures)?;
+    Some(format!("the figures contradict themselves: {contradiction}"))
+}
+
+fn contradiction(figures: &LoadFigures) -> Option<String> {
+    let latency = &figures.latency;
+    if !all_numbers(figures) {
+        return Some("one of them is negative or no number".to_owned());
+    }
+    if figures.duration_us == 0 {
+        return Some(format!("{} answers in no time", count(figures.requests)));
+    }
+    if figures.errors.status > figures.requests {
+        return Some(format!("{} refusals among {} answers", count(figures.errors.status), count(figures.requests)));
+    }
+    // Tools round each figure by itself, so a mean may exceed the maximum by its last digit.
+    if latency.mean_us > latency.max_us * 1.01 + 1.0 {
+        return Some(format!(
+            "a mean latency of {} above the maximum of {}",
+            duration_us(latency.mean_us),
+            duration_us(latency.max_us)
+        ));
+    }
+    let falls = latency.percentiles.windows(2).find(|two| two[1].rank > two[0].rank && two[1].us < two[0].us)?;
+    Some(format!("the {}th percentile is below the {}th", falls[1].rank, falls[0].rank))
+}
+
+fn all_numbers(figures: &LoadFigures) -> bool {
+    let latency = &figures.latency;
+    let single = [figures.printed_requests_per_second, latency.mean_us, latency.stdev_us, latency.max_us];
+    let percentiles = latency.percentiles.iter().flat_map(|percentile| [percentile.rank, percentile.us]);
+    single.into_iter().chain(latency.min_us).chain(percentiles).all(|number| number.is_finite() && number >= 0.0)
+}

@@ -1,0 +1,29 @@
+//! Every rule on figures, in order: what makes a trial invalid, then what the load generator told, then what was seen.
+
+use crate::referee::rules::{
+    Case, calm, connections, document, duration, ending, errors, impossible, keep_alive, leftovers, littles_law,
+    printed_rate, rate_reached, status, success, workers,
+};
+use crate::referee::verdict::Rule;
+
+/// Answers with one sentence when the rule applies.
+type Check = fn(&Case<'_>) -> Option<String>;
+
+/// The rules on figures.
+pub const FIGURE_RULES: [(Rule, Check); 15] = [
+    (impossible::RULE, impossible::check),
+    (success::RULE, success::check),
+    (document::RULE, document::check),
+    (ending::RULE, ending::check),
+    (status::RULE, status::check),
+    (errors::RULE, errors::check),
+    (connections::RULE, connections::check),
+    (printed_rate::RULE, printed_rate::check),
+    (duration::RULE, duration::check),
+    (littles_law::RULE, littles_law::check),
+    (rate_reached::RULE, rate_reached::check),
+    (keep_alive::RULE, keep_alive::check),
+    (workers::RULE, workers::check),
+    (calm::RULE, calm::check),
+    (leftovers::RULE, leftovers::check),
+];

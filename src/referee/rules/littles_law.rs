@@ -1,0 +1,36 @@
+//! Do connections, rate and latency belong together?
+
+use crate::metric::{count, duration_us, rate};
+use crate::referee::rules::Case;
+use crate::referee::rules::case::ratio;
+use crate::referee::verdict::{Gives, Rule};
+
+/// Where the ratio may lie.
+const FITS: std::ops::RangeInclusive<f64> = 0.8..=1.25;
+
+/// The rule, for reading.
+pub const RULE: Rule = Rule {
+    id: "littles-law",
+    gives: Gives::Suspect,
+    text: "In a closed loop every connection has one request under way, so connections = rate × mean latency (Little's law, Operations Research 9, 1961). Outside of 0.8 to 1.25 times that, the rate and the latency are not of the same load.",
+};
+
+/// Applies when a closed loop does not obey Little's law.
+pub fn check(case: &Case<'_>) -> Option<String> {
+    if case.rate_asked().is_some() {
+        return None;
+    }
+    let figures = case.figures;
+    let alive = figures.connections_alive();
+    let under_way = figures.requests_per_second() * figures.latency.mean_us / 1e6;
+    let ratio = ratio(f64::from(alive), under_way)?;
+    (!FITS.contains(&ratio)).then(|| {
+        format!(
+            "{}/s × {} mean latency is {} requests under way at once, but {} connections were alive (ratio {ratio:.2}, should be 0.8 to 1.25): rate and latency are not of the same load",
+            rate(figures.requests_per_second()),
+            duration_us(figures.latency.mean_us),
+            rate(under_way),
+            count(alive.into()),
+        )
+    })
+}

@@ -1,0 +1,25 @@
+//! The rules, one a file. Each has a `RULE` for reading; those on figures have a `check` that answers with one sentence.
+
+mod calm;
+mod case;
+mod connections;
+mod document;
+mod duration;
+mod ending;
+mod errors;
+mod impossible;
+mod keep_alive;
+mod leftovers;
+mod list;
+mod littles_law;
+pub(super) mod not_measured;
+mod printed_rate;
+mod rate_reached;
+pub(super) mod samples;
+mod status;
+mod success;
+mod workers;
+
+pub(super) use case::Case;
+pub(super) use list::FIGURE_RULES;
+pub(super) use not_measured::ID as NOT_MEASURED;

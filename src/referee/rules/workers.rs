@@ -1,0 +1,22 @@
+//! Does the daemon have the workers that were asked for?
+
+use crate::plan::WorkersAt;
+use crate::referee::rules::Case;
+use crate::referee::verdict::{Gives, Rule};
+
+/// The rule, for reading.
+pub const RULE: Rule = Rule {
+    id: "workers-differ",
+    gives: Gives::Suspect,
+    text: "Another number of worker processes was counted than was asked for: the daemon had more, or less, than the others.",
+};
+
+/// Applies when workers are counted, and their number is another one.
+pub fn check(case: &Case<'_>) -> Option<String> {
+    let daemon = case.daemon?;
+    let seen = case.stored.seen.workers?;
+    let counted = daemon.processes.iter().any(|process| process.workers != WorkersAt::Nowhere);
+    (counted && seen != daemon.workers).then(|| {
+        format!("{} workers asked for, {seen} counted: the daemon had not the means that were stated", daemon.workers)
+    })
+}

@@ -1,0 +1,9 @@
+//! HTML: one self-contained page. No script, nothing loaded, a content security policy that allows only its own style.
+
+mod appendix;
+mod charts;
+mod page;
+mod results;
+mod style;
+
+pub use page::page;

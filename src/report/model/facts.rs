@@ -1,0 +1,103 @@
+//! What the machines were, before and after.
+
+use crate::metric::short_bytes;
+use crate::plan::Transport;
+use crate::report::escape::Text;
+use crate::report::model::types::{Fact, MachineFacts};
+use crate::store::StoredRun;
+use crate::wire::Facts;
+
+/// Each machine of the plan, and any other that has facts.
+pub fn machines(run: &StoredRun) -> Vec<MachineFacts> {
+    let planned = run.plan.machines.iter().map(|machine| machine.name.as_str());
+    let others = run.facts.keys().map(String::as_str).filter(|name| run.plan.machines.iter().all(|m| m.name != *name));
+    planned.chain(others).map(|name| machine(run, name)).collect()
+}
+
+fn machine(run: &StoredRun, name: &str) -> MachineFacts {
+    let moments = run.facts.get(name);
+    let before = moments.and_then(|moments| moments.get("before"));
+    let after = moments.and_then(|moments| moments.get("after"));
+    let part = run.plan.machines.iter().find(|machine| machine.name == name).map_or_else(
+        || "not in the plan".to_owned(),
+        |machine| {
+            let transport = match machine.transport {
+                Transport::Local => "local",
+            };
+            format!("{} at {}, reached by transport {transport}", machine.roles.join(", "), machine.address)
+        },
+    );
+    MachineFacts { name: Text::from(name), part: Text::from(part), facts: facts(before, after) }
+}
+
+/// One machine in one line: `local: Debian GNU/Linux 12 (bookworm), 2 CPUs, ...`.
+pub fn line(name: &str, facts: Option<&Facts>) -> Text {
+    let Some(facts) = facts else { return Text::from(format!("{name} (no facts)")) };
+    let cpu = facts.cpu_model.as_ref().map(|model| format!(" ({})", model.trim())).unwrap_or_default();
+    let parts = [
+        facts.distribution.clone(),
+        facts.kernel.as_ref().map(|kernel| format!("Linux {kernel}")),
+        Some(format!("{} CPUs{cpu}", facts.cpus)),
+        facts.memory_bytes.map(|bytes| format!("{} memory", short_bytes(bytes))),
+        facts.virtualization.as_ref().map(|kind| format!("virtual ({kind})")),
+    ];
+    Text::from(format!("{name}: {}", parts.into_iter().flatten().collect::<Vec<_>>().join(", ")))
+}
+
+/// A fact, how it is read, and whether it moves by itself.
+type Reader = (&'static str, fn(&Facts) -> Option<String>, Moves);
+
+#[derive(Clone, Copy, PartialEq)]
+enum Moves {
+    ByItself,
+    No,
+}
+
+const READERS: [Reader; 17] = [
+    ("host name", |facts| facts.hostname.clone(), Moves::No),
+    ("distribution", |facts| facts.distribution.clone(), Moves::No),
+    ("kernel", |facts| facts.kernel.clone(), Moves::No),
+    ("architecture", |facts| Some(facts.architecture.clone()), Moves::No),
+    ("virtualization", |facts| facts.virtualization.clone(), Moves::No),
+    ("processor", |facts| facts.cpu_model.clone(), Moves::No),
+    ("logical CPUs", |facts| Some(facts.cpus.to_string()), Moves::No),
+    ("CPU governor", |facts| facts.cpu_governor.clone(), Moves::No),
+    ("memory", |facts| facts.memory_bytes.map(short_bytes), Moves::No),
+    ("memory available", |facts| facts.memory_available_bytes.map(short_bytes), Moves::ByItself),
+    ("disk free", |facts| facts.disk_free_bytes.map(short_bytes), Moves::ByItself),
+    ("load average, 1 min", |facts| facts.load_1m.map(|load| format!("{load:.2}")), Moves::ByItself),
+    ("uptime", |facts| facts.uptime_s.map(uptime), Moves::ByItself),
+    ("boot id", |facts| facts.boot_id.clone(), Moves::No),
+    ("open files, soft / hard", |facts| facts.nofile.map(|(soft, hard)| format!("{soft} / {hard}")), Moves::No),
+    ("daemons' user", |facts| Some(facts.user.clone()), Moves::No),
+    ("missing tools", |facts| (!facts.missing.is_empty()).then(|| facts.missing.join(", ")), Moves::No),
+];
+
+fn facts(before: Option<&Facts>, after: Option<&Facts>) -> Vec<Fact> {
+    let single = READERS
+        .iter()
+        .map(|(name, read, moves)| fact((*name).to_owned(), before.and_then(read), after.and_then(read), *moves));
+    let mut keys: Vec<&String> = before.into_iter().chain(after).flat_map(|facts| facts.sysctl.keys()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let value = |facts: Option<&Facts>, key: &String| facts.and_then(|facts| facts.sysctl.get(key).cloned());
+    let settings = keys.into_iter().map(|key| fact(key.clone(), value(before, key), value(after, key), Moves::No));
+    single.chain(settings).filter(|fact| fact.before.is_some() || fact.after.is_some()).collect()
+}
+
+fn fact(name: String, before: Option<String>, after: Option<String>, moves: Moves) -> Fact {
+    Fact {
+        name: Text::from(name),
+        changed: moves == Moves::No && before.is_some() && after.is_some() && before != after,
+        before: before.map(Text::from),
+        after: after.map(Text::from),
+    }
+}
+
+fn uptime(seconds: u64) -> String {
+    match seconds {
+        0..3_600 => format!("{} min", seconds / 60),
+        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3_600),
+    }
+}

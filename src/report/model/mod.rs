@@ -1,0 +1,15 @@
+//! What every format shows, laid out once: results by round and document, facts, software, commands, times. Pure.
+
+mod build;
+mod columns;
+mod facts;
+mod head;
+mod results;
+mod software;
+mod times;
+mod types;
+
+pub use columns::{Column, columns};
+pub use types::{
+    DatabaseFacts, Fact, Group, Head, MachineFacts, Model, ReasonText, Row, Section, Shows, Software, TrialTimes,
+};

@@ -1,0 +1,92 @@
+//! How long everything took, from the events.
+
+use std::collections::BTreeMap;
+
+use crate::event::{Happening, Outcome};
+use crate::report::escape::Text;
+use crate::report::model::types::{Step, TrialTimes};
+use crate::store::StoredRun;
+
+/// The times of each trial, by its id.
+pub fn trials(run: &StoredRun) -> BTreeMap<String, TrialTimes> {
+    let mut all: BTreeMap<String, TrialTimes> = BTreeMap::new();
+    for event in &run.events {
+        let Some((trial, change)) = trial_change(&event.event, event.elapsed_ms) else { continue };
+        change(all.entry(trial.to_owned()).or_default());
+    }
+    all
+}
+
+/// Whom an event is about, and what it tells.
+fn trial_change(happening: &Happening, at_ms: u64) -> Option<(&str, Box<dyn FnOnce(&mut TrialTimes) + '_>)> {
+    Some(match happening {
+        Happening::TrialStarted { trial, .. } => (trial, Box::new(move |times| times.at_ms = Some(at_ms))),
+        &Happening::DaemonStarted { ref trial, pid, start_ticks, .. } => {
+            (trial, Box::new(move |times| times.started.push((pid, start_ticks))))
+        }
+        Happening::DaemonReady { trial, took_ms, .. } => (trial, Box::new(|times| times.ready_ms = Some(*took_ms))),
+        Happening::DaemonCalm { trial, took_ms, .. } => (trial, Box::new(|times| times.calm_ms = Some(*took_ms))),
+        Happening::WarmUpFinished { trial, took_ms } => (trial, Box::new(|times| times.warm_up_ms = Some(*took_ms))),
+        Happening::LoadFinished { trial, took_ms, .. } => (trial, Box::new(|times| times.load_ms = Some(*took_ms))),
+        Happening::DaemonStopped { trial, took_ms, .. } => {
+            (trial, Box::new(|times| times.stop_ms = Some(times.stop_ms.unwrap_or(0).saturating_add(*took_ms))))
+        }
+        Happening::TrialFinished { trial, took_ms, .. } => (trial, Box::new(|times| times.whole_ms = Some(*took_ms))),
+        _ => return None,
+    })
+}
+
+/// The campaign's steps; each trial is one.
+pub fn steps(run: &StoredRun) -> Vec<Step> {
+    let step = |(at_ms, (what, took_ms))| Step { at_ms, what: Text::from(what), took_ms };
+    run.events.iter().filter_map(|event| Some((event.elapsed_ms, words(run, &event.event)?))).map(step).collect()
+}
+
+fn words(run: &StoredRun, happening: &Happening) -> Option<(String, Option<u64>)> {
+    Some(match happening {
+        Happening::MachineConnected { machine, transport, agent_pid, agent_version, swept, .. } => {
+            let swept =
+                if swept.is_empty() { String::new() } else { format!("; removed from before: {}", swept.join(", ")) };
+            (format!("agent {agent_version} answers on {machine} ({transport}, pid {agent_pid}){swept}"), None)
+        }
+        Happening::ProvisionFinished { machine, name, reused, took_ms, .. } => {
+            let how = if *reused { "reused" } else { "made" };
+            (format!("{name} on {machine}: {how}"), Some(*took_ms))
+        }
+        Happening::DatabaseStarted { machine, version, took_ms, .. } => {
+            (format!("PostgreSQL {version} on {machine}: started and filled"), Some(*took_ms))
+        }
+        Happening::TrialFinished { trial, outcome, took_ms } => {
+            (format!("trial {}: {}", trial_words(run, trial), outcome_words(outcome)), Some(*took_ms))
+        }
+        Happening::DatabaseStopped { machine, exit, took_ms } => {
+            let exit = exit.map_or_else(|| "how it ended is not known".to_owned(), |exit| exit.to_string());
+            (format!("PostgreSQL on {machine}: stopped ({exit})"), Some(*took_ms))
+        }
+        Happening::MachineReleased { machine, stopped, removed_work_dir } => {
+            let left = if *removed_work_dir { "nothing left behind" } else { "its work directory is still there" };
+            let stopped = if stopped.is_empty() { String::new() } else { format!("; stopped {}", stopped.join(", ")) };
+            (format!("agent left {machine}: {left}{stopped}"), None)
+        }
+        Happening::Interrupted { signal } => (format!("the user asked to stop ({signal})"), None),
+        Happening::Warning { message } => (format!("warning: {message}"), None),
+        Happening::CampaignFinished { outcome, measured, failed, not_run } => {
+            let numbers = format!("{measured} measured, {failed} failed, {not_run} not run");
+            (format!("campaign {}: {numbers}", outcome_words(outcome)), None)
+        }
+        _ => return None,
+    })
+}
+
+fn trial_words(run: &StoredRun, id: &str) -> String {
+    let trial = run.plan.trials.iter().find(|trial| trial.id == id);
+    trial.map_or_else(|| id.to_owned(), |trial| format!("{id}, {} {}", trial.daemon, trial.endpoint))
+}
+
+fn outcome_words(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Measured => "measured",
+        Outcome::Failed { .. } => "failed",
+        Outcome::Interrupted => "interrupted",
+    }
+}

@@ -1,0 +1,118 @@
+//! Sentences that more than one format says.
+
+use crate::metric::{duration_us, short_bytes};
+use crate::referee::Summary;
+use crate::report::escape::Text;
+use crate::report::model::{Head, Row, Software, TrialTimes};
+
+/// Where a run keeps what.
+pub const FILES: &str = "Everything here comes from the run directory: the plan in plan.json, what happened in \
+    events.jsonl, what the load generator printed, byte for byte, in trials/<id>/raw/, and copies of all files that \
+    people wrote in inputs/.";
+
+/// What is said of each verdict, once.
+pub const VERDICTS: &str = "Verdicts: ✓ valid; ▲ suspect, the number may not mean what it seems to; ✕ invalid, it means \
+    nothing; ○ unjudged, nothing speaks against it, but one sample, or repeats that nobody analysed, can't tell a real \
+    difference from chance; – not measured.";
+
+/// What the columns mean.
+pub const COLUMNS: &str = "Requests/s counts successful answers (status 2xx or 3xx) over the measured time; where answers \
+    failed by their status, all answers stand beside. Errors are told by kind and never added up, because load \
+    generators count different things under one name. Latency is of all answers, whatever their status; p99 is the \
+    latency that 99 of 100 answers did not exceed. Received counts headers and body.";
+
+/// How the charts are to be read.
+pub const CHARTS: &str = "Bars begin at zero, and all groups of a chart share its scale. Pale bars are suspect, broken \
+    outlines invalid.";
+
+/// What, when and where in one line.
+pub fn when_and_where(head: &Head) -> Text {
+    let scenario = head.scenario.within("Scenario ", "");
+    let when =
+        head.started.map_or("at an unknown time".to_owned(), |time| time.strftime("%-d %B %Y, %H:%M UTC").to_string());
+    let took = head.took_ms.map(|took| format!("took {}", minutes(took)));
+    let by = head.timetrial.as_ref().map(|version| version.within("timetrial ", ""));
+    let parts = [Some(scenario), Some(Text::from(when)), took.map(Text::from), by];
+    let places = Text::joined(&head.places, "; ");
+    Text::joined(parts.iter().flatten().chain([&places]), " · ")
+}
+
+/// `1 suspect, 7 unjudged`: what there is none of is left out, but never what is missing.
+pub fn summary(summary: Summary) -> String {
+    let counts = [
+        (summary.valid, "✓ valid"),
+        (summary.suspect, "▲ suspect"),
+        (summary.invalid, "✕ invalid"),
+        (summary.unjudged, "○ unjudged"),
+        (summary.not_measured, "– not measured"),
+        (summary.not_begun, "– not begun"),
+    ];
+    let words: Vec<String> =
+        counts.into_iter().filter(|(number, _)| *number > 0).map(|(number, word)| format!("{number} {word}")).collect();
+    if words.is_empty() { "no trial".to_owned() } else { words.join(" · ") }
+}
+
+/// What was put into a cache, in one line.
+pub fn provision(software: &Software) -> Text {
+    let machine = software.machine.within("on ", "");
+    let size = software.bytes.map(|bytes| Text::from(short_bytes(bytes)));
+    let reused = match software.reused {
+        Some(true) => "there already",
+        Some(false) => "made in this run",
+        None => "not finished in this run",
+    };
+    let digest = software.digest.as_ref().map(|digest| digest.within("digest ", ""));
+    let reused = Text::from(reused);
+    Text::joined(
+        [Some(&software.what), Some(&machine), size.as_ref(), Some(&reused), digest.as_ref()].into_iter().flatten(),
+        " · ",
+    )
+}
+
+/// A trial's place, outcome and proof of freshness.
+pub fn trial(row: &Row) -> Text {
+    let fresh: Vec<String> =
+        row.times.started.iter().map(|(pid, ticks)| format!("pid {pid} started at tick {ticks}")).collect();
+    let fresh = if fresh.is_empty() {
+        "no process of it was started".to_owned()
+    } else {
+        format!("fresh: {}", fresh.join(", "))
+    };
+    let planned = if row.begun { "" } else { "; the commands are those of the plan" };
+    let outcome = format!("{}; {fresh}{planned}; raw outputs in ", row.outcome);
+    Text::joined([&Text::from(outcome), &row.raw], "")
+}
+
+/// The cells of a trial's times, in the order of its steps.
+pub fn times(times: &TrialTimes) -> [Text; 7] {
+    let at = times.at_ms.map_or("–".to_owned(), clock);
+    [
+        Text::from(at),
+        took(times.ready_ms),
+        took(times.calm_ms),
+        took(times.warm_up_ms),
+        took(times.load_ms),
+        took(times.stop_ms),
+        took(times.whole_ms),
+    ]
+}
+
+/// A duration that a step took, if it is known.
+pub fn took(ms: Option<u64>) -> Text {
+    Text::from(ms.map_or("–".to_owned(), |ms| duration_us(ms as f64 * 1e3)))
+}
+
+/// Time since the campaign's start: `2:05.3`.
+pub fn clock(ms: u64) -> String {
+    format!("{}:{:02}.{}", ms / 60_000, ms / 1_000 % 60, ms / 100 % 10)
+}
+
+/// A long duration: `3 min 12 s`.
+fn minutes(ms: u64) -> String {
+    let seconds = ms / 1_000;
+    match seconds {
+        0..60 => duration_us(ms as f64 * 1e3),
+        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+    }
+}
