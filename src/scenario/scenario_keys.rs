@@ -156,8 +156,11 @@ pub(super) static STOP: Key<Span> =
 
 static ROUND_SHAPE: Shape = Shape { what: "a round", keys: &[&NAME, &FROM, &ENDPOINTS, &REPEATS, &LOAD] };
 
-pub(super) static NAME: Key<Identifier> =
-    Key::required("name", "The round's name, unique in the scenario: `calibration`, `constant-rate`.", Identifier::PLAIN);
+pub(super) static NAME: Key<Identifier> = Key::required(
+    "name",
+    "The round's name, unique in the scenario: `calibration`, `constant-rate`.",
+    Identifier::PLAIN,
+);
 
 pub(super) static FROM: Key<Words<&str>> = Key::default(
     "from",

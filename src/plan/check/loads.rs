@@ -1,0 +1,79 @@
+//! Rules about load shapes: what the load generator can do.
+
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Place, duration_words, known};
+use crate::plan::check::{Pace, ToolFacts};
+use crate::scenario::Load;
+
+/// A load must be one that its load generator can make.
+pub(super) fn check_load(load: &Load, tools: &[ToolFacts], diagnostics: &mut Diagnostics) {
+    check_connections(load, diagnostics);
+    let Some(tool) = tools.iter().find(|tool| tool.name == load.tool.value) else {
+        let message = format!("there is no load generator `{}`", load.tool.value);
+        let hint = known(&load.tool.value, "load generators", tools.iter().map(|tool| tool.name));
+        let diagnostic = Diagnostic::at(Code::UnknownTool, &load.tool.place, message).label("unknown");
+        diagnostics.push_unless_consequence(diagnostic.hint(hint));
+        return;
+    };
+    check_rate(load, tool, tools, diagnostics);
+    if load.duration.value < tool.shortest {
+        let (name, shortest) = (tool.name, duration_words(tool.shortest));
+        let message = format!("`{name}` needs at least {shortest} for figures worth reading");
+        let diagnostic = Diagnostic::at(Code::TooShort, &load.duration.place, message)
+            .label("too short")
+            .also(&load.tool.place, "this load generator")
+            .hint(format!("write duration = \"{shortest}\" or more"));
+        diagnostics.push_unless_consequence(diagnostic);
+    }
+}
+
+fn check_rate(load: &Load, tool: &ToolFacts, tools: &[ToolFacts], diagnostics: &mut Diagnostics) {
+    let name = tool.name;
+    let others = |pace: Pace| {
+        let names: Vec<_> =
+            tools.iter().filter(|tool| tool.pace == pace).map(|tool| format!("`{}`", tool.name)).collect();
+        names.join(", ")
+    };
+    match (&load.rate, tool.pace) {
+        (Some(rate), Pace::ClosedLoop) => {
+            let message = format!("`{name}` has no rate: each connection sends as soon as it has an answer");
+            let diagnostic = Diagnostic::at(Code::NeedlessRate, &rate.place, message)
+                .label("has no effect")
+                .also(&load.tool.place, "a closed loop")
+                .hint(format!("remove `rate`, or take a load generator that keeps one: {}", others(Pace::OpenLoop)));
+            diagnostics.push_unless_consequence(diagnostic);
+        }
+        (None, Pace::OpenLoop) => {
+            let message = format!("`{name}` needs a rate");
+            let diagnostic = Diagnostic::at(Code::MissingRate, &load.tool.place, message)
+                .label("sends at a rate")
+                .hint("add rate = 500 (requests per second over all connections)");
+            diagnostics.push_unless_consequence(diagnostic);
+        }
+        _ => {}
+    }
+}
+
+fn check_connections(load: &Load, diagnostics: &mut Diagnostics) {
+    let (threads, connections) = (load.threads.value, load.connections.value);
+    if threads == 0 || connections.is_multiple_of(threads) {
+        return;
+    }
+    let threads_label = if load.threads.place == load.place { "threads = 2 by default" } else { "threads" };
+    let point = |diagnostic: Diagnostic, place: &Place| diagnostic.also(place, threads_label);
+    if connections < threads {
+        let message = format!("{connections} connections are too few for {threads} threads");
+        let diagnostic = Diagnostic::at(Code::FewerConnectionsThanThreads, &load.connections.place, message)
+            .label("each thread needs one")
+            .hint(format!("write threads = {connections}, or at least connections = {threads}"));
+        diagnostics.push_unless_consequence(point(diagnostic, &load.threads.place));
+        return;
+    }
+    let real = connections - connections % threads;
+    let message =
+        format!("{threads} threads do not divide {connections} connections evenly: only {real} will be opened");
+    let diagnostic = Diagnostic::at(Code::UnevenConnections, &load.connections.place, message)
+        .warning()
+        .label(format!("really {real}"))
+        .hint(format!("write connections = {real} or {}", real.saturating_add(threads)));
+    diagnostics.push_unless_consequence(point(diagnostic, &load.threads.place));
+}

@@ -1,0 +1,112 @@
+//! Rules about who does what: roles, and the load generators that machines must have.
+
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Place, Placed, known};
+use crate::inventory::{Inventory, Machine};
+use crate::plan::check::Written;
+use crate::scenario::Round;
+
+/// Each role that the scenario needs belongs to one machine.
+pub(super) fn check_roles(written: Written<'_>, diagnostics: &mut Diagnostics) {
+    let Some(inventory) = written.inventory else { return };
+    check_shared_roles(inventory, diagnostics);
+    // A role that is mistyped in the inventory is reported there, and would be missing here as well.
+    let path = &inventory.place.file.path;
+    if diagnostics.in_order().iter().any(|found| found.site.path() == path.as_path()) {
+        return;
+    }
+    let mut told: Vec<&str> = Vec::new();
+    for (role, place, why) in needed_roles(written) {
+        if machine_with(inventory, role).is_none() && !told.contains(&role) {
+            told.push(role);
+            diagnostics.push_unless_consequence(missing_role(inventory, role, place, why));
+        }
+    }
+}
+
+/// Each role, where it is asked for, and what for.
+fn needed_roles<'a>(written: Written<'a>) -> Vec<(&'a str, &'a Place, &'static str)> {
+    let scenario = written.scenario;
+    let daemons = scenario.daemons.first().map_or(&scenario.place, |daemon| &daemon.place);
+    let mut roles = vec![("server", daemons, "daemons run on it")];
+    roles.extend(
+        scenario
+            .postgres
+            .iter()
+            .map(|postgres| (postgres.role.value.as_str(), &postgres.role.place, "PostgreSQL runs on it")),
+    );
+    let from = |round: &'a Round| (round.from.value.as_str(), &round.from.place, "the load comes from it");
+    roles.extend(scenario.rounds.iter().map(from));
+    roles
+}
+
+fn missing_role(inventory: &Inventory, role: &str, place: &Place, why: &str) -> Diagnostic {
+    let message = format!("no machine has the role `{role}`");
+    let diagnostic = Diagnostic::at(Code::MissingRole, place, message).label(why);
+    let path = inventory.place.file.path.display();
+    let hint = format!("add \"{role}\" to the roles of a machine in {path}; one machine may have all roles");
+    let diagnostic = diagnostic.hint(hint);
+    match inventory.machines.first() {
+        Some(machine) => diagnostic.also(&machine.name.place, "a machine that could have it"),
+        None => diagnostic,
+    }
+}
+
+fn check_shared_roles(inventory: &Inventory, diagnostics: &mut Diagnostics) {
+    let mut seen: Vec<(&Placed<String>, &Machine)> = Vec::new();
+    for machine in &inventory.machines {
+        for role in &machine.roles {
+            let Some((first, other)) = seen.iter().find(|(known, _)| known.value == role.value) else {
+                seen.push((role, machine));
+                continue;
+            };
+            // Twice in one machine is reported by its reader.
+            if other.name.value == machine.name.value {
+                continue;
+            }
+            let (names, role_name) = ((&other.name.value, &machine.name.value), &role.value);
+            let message = format!("`{}` and `{}` both have the role `{role_name}`", names.0, names.1);
+            let diagnostic = Diagnostic::at(Code::SharedRole, &role.place, message)
+                .label("the second")
+                .also(&first.place, "the first")
+                .hint("leave the role to one of them");
+            diagnostics.push_unless_consequence(diagnostic);
+        }
+    }
+}
+
+fn machine_with<'a>(inventory: &'a Inventory, role: &str) -> Option<&'a Machine> {
+    inventory.machines.iter().find(|machine| machine.roles.iter().any(|has| has.value == role))
+}
+
+/// A load generator that comes in no package must be named by the machine that the load comes from; and what a machine
+/// names must be a load generator.
+pub(super) fn check_tools(written: Written<'_>, diagnostics: &mut Diagnostics) {
+    let Some(inventory) = written.inventory else { return };
+    let names = || written.tools.iter().map(|tool| tool.name);
+    for machine in &inventory.machines {
+        for (name, path) in machine.tools.iter().filter(|(name, _)| !names().any(|known| known == name.as_str())) {
+            let message = format!("`{name}` is not a load generator");
+            let diagnostic = Diagnostic::at(Code::UnknownTool, &path.place, message).label("a program for nothing");
+            diagnostics.push_unless_consequence(diagnostic.hint(known(name, "load generators", names())));
+        }
+    }
+    for round in &written.scenario.rounds {
+        let tool = &round.load.tool;
+        let comes_alone = written.tools.iter().any(|facts| facts.name == tool.value && !facts.is_packaged);
+        let Some(machine) = machine_with(inventory, &round.from.value).filter(|_| comes_alone) else { continue };
+        if !machine.tools.contains_key(&tool.value) {
+            diagnostics.push_unless_consequence(missing_tool(tool, machine));
+        }
+    }
+}
+
+fn missing_tool(tool: &Placed<String>, machine: &Machine) -> Diagnostic {
+    let (tool_name, machine_name) = (&tool.value, &machine.name.value);
+    let message =
+        format!("`{tool_name}` comes in no Debian package, and machine `{machine_name}` names no program for it");
+    let hint = format!("build it, and add tools = {{ {tool_name} = \"/absolute/path\" }} to [machine.{machine_name}]");
+    Diagnostic::at(Code::MissingTool, &tool.place, message)
+        .label("which program?")
+        .also(&machine.name.place, "the load comes from this machine")
+        .hint(hint)
+}

@@ -1,0 +1,19 @@
+//! Everything that the files of a campaign show to be wrong, found before any machine is contacted.
+//!
+//! [`load_project`] reads the scenario, the inventory, the daemons and the data set, and then applies the rules that
+//! need several files; all problems in all files come at once. [`apply_rules`] is the pure half: it looks at what was
+//! read and at nothing else.
+
+mod data;
+mod endpoints;
+mod folder;
+mod load;
+mod loads;
+mod machines;
+mod ports;
+mod project;
+mod rules;
+
+pub use load::load_project;
+pub use project::{DataSet, ExpectedDocument, InputFile, Pace, Project, TableRows, ToolFacts};
+pub use rules::{Written, apply_rules};

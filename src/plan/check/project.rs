@@ -1,0 +1,93 @@
+//! What a campaign is made from, once all its files are read and found right.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::inventory::Inventory;
+use crate::scenario::{Daemon, Scenario};
+
+/// All that was written for a campaign, and the bytes of every file concerned.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The folder in which names resolve.
+    pub folder: PathBuf,
+    /// The scenario.
+    pub scenario: Scenario,
+    /// The machines.
+    pub inventory: Inventory,
+    /// The scenario's daemons, in its order.
+    pub daemons: Vec<Daemon>,
+    /// The data set.
+    pub data: Option<DataSet>,
+    /// Every file that was read, and every file in the daemons' folders: for byte copies in the run directory.
+    pub inputs: Vec<InputFile>,
+}
+
+/// The bytes of a file that the campaign depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InputFile {
+    /// Its path in the project folder, with `/`: `daemons/flask-gunicorn/application.py`. Never leaves the folder.
+    pub name: String,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+/// A data set: what endpoints must answer, and what the database holds.
+#[derive(Debug, Clone)]
+pub struct DataSet {
+    /// Its folder's name.
+    pub name: String,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// The documents by name.
+    pub documents: BTreeMap<String, ExpectedDocument>,
+    /// `schema.sql`, if there is one.
+    pub schema: Option<Vec<u8>>,
+    /// The rows of each table, by the tables' names.
+    pub tables: Vec<TableRows>,
+}
+
+/// A document that an endpoint must answer.
+#[derive(Debug, Clone)]
+pub struct ExpectedDocument {
+    /// The file, as shown.
+    pub path: PathBuf,
+    /// What it says.
+    pub content: serde_json::Value,
+    /// The file's bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// The rows of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableRows {
+    /// The table.
+    pub table: String,
+    /// How many rows there are.
+    pub rows: u64,
+    /// The CSV file's bytes, header included.
+    pub bytes: Vec<u8>,
+}
+
+/// What the rules must know of a load generator. The plan does not depend on how one is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ToolFacts {
+    /// Its name in scenarios.
+    pub name: &'static str,
+    /// What decides when a request is sent.
+    pub pace: Pace,
+    /// The shortest load whose figures are worth reading.
+    pub shortest: Duration,
+    /// Whether a Debian package brings it; else the inventory names a binary.
+    pub is_packaged: bool,
+}
+
+/// What decides when a request is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// The answer to the last one.
+    ClosedLoop,
+    /// The clock.
+    OpenLoop,
+}
