@@ -122,4 +122,13 @@ impl Shape {
         }
         schema
     }
+
+    /// The JSON Schema of a whole file, in the draft that TOML editors know.
+    pub fn document_schema(&self, title: &str, about: &str) -> Value {
+        let mut schema = self.schema();
+        schema["$schema"] = json!("http://json-schema.org/draft-07/schema#");
+        schema["title"] = json!(title);
+        schema["description"] = json!(about);
+        schema
+    }
 }

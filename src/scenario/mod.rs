@@ -6,6 +6,7 @@ mod model;
 mod read;
 mod requirements;
 mod scenario_keys;
+mod schema;
 
 pub use daemon::{parse_daemon, read_daemon};
 pub use daemon_keys::{DAEMON, PLACEHOLDERS};
@@ -16,3 +17,4 @@ pub use model::{
 pub use read::{parse_scenario, read_scenario};
 pub use requirements::check_requirements;
 pub use scenario_keys::SCENARIO;
+pub use schema::schemas;

@@ -69,10 +69,9 @@ impl Demand<'_> {
 /// request makes its own, one for each connection of the load.
 pub(super) fn check_database_connections(written: Written<'_>, diagnostics: &mut Diagnostics) {
     let Some(postgres) = &written.scenario.postgres else { return };
-    let demands = written.uses().into_iter().map(|what| demand(written.scenario, what));
-    // Of equal demands the first is told.
-    let larger = |worst: Demand<'_>, next| if next.total() > worst.total() { next } else { worst };
-    let Some(worst) = demands.reduce(larger) else { return };
+    // `max_by_key` keeps the last of equal ones: going backwards, that is the one written first.
+    let demands = written.uses().into_iter().rev().map(|what| demand(written.scenario, what));
+    let Some(worst) = demands.max_by_key(Demand::total) else { return };
     if worst.total() > u64::from(postgres.max_connections.value) {
         diagnostics.push_unless_consequence(too_few(written.scenario, postgres, &worst));
     }
