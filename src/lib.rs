@@ -1,8 +1,10 @@
 //! `timetrial`: trustworthy end-to-end benchmarks of network daemons. The map of the rooms is `docs/architecture.md`.
 
 pub mod agent;
+pub mod cli;
 pub mod command;
 pub mod diagnostic;
+pub mod display;
 pub mod event;
 pub mod host;
 pub mod inventory;

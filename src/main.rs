@@ -1,3 +1,5 @@
 //! The `timetrial` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    timetrial::cli::main()
+}

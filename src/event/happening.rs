@@ -64,7 +64,15 @@ pub enum Happening {
         settings: BTreeMap<String, String>,
     },
     /// A trial begins.
-    TrialStarted { trial: String, daemon: String, endpoint: String, round: String, repeat: u32, load_s: f64 },
+    TrialStarted {
+        trial: String,
+        daemon: String,
+        endpoint: String,
+        round: String,
+        repeat: u32,
+        load_s: f64,
+        left_s: f64,
+    },
     /// A process of the daemon was started: a new pid and start time are the proof of freshness.
     DaemonStarted { trial: String, process: usize, pid: u32, start_ticks: u64, command: Vec<String> },
     /// It answers the right document and has its workers.

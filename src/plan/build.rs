@@ -29,11 +29,15 @@ pub fn build(project: &Project) -> Result<Plan, PlanError> {
     let roles = Roles::of(project)?;
     let mut provisions = Provisions::default();
     let database = database(project, &roles, &mut provisions)?;
-    let daemons: Vec<Daemon> =
-        project.daemons.iter().map(|daemon| planned_daemon(project, daemon, &roles, &mut provisions)).collect::<Result<_, _>>()?;
+    let daemons: Vec<Daemon> = project
+        .daemons
+        .iter()
+        .map(|daemon| planned_daemon(project, daemon, &roles, &mut provisions))
+        .collect::<Result<_, _>>()?;
     let trials = trials(project, &roles, &mut provisions)?;
     let used: BTreeSet<&str> = trials.iter().map(|trial| trial.document.as_str()).collect();
-    let documents = project.data.iter().flat_map(|data| &data.documents).filter(|(name, _)| used.contains(name.as_str()));
+    let documents =
+        project.data.iter().flat_map(|data| &data.documents).filter(|(name, _)| used.contains(name.as_str()));
     let documents = documents.map(|(name, found)| {
         (name.clone(), Document { sha256: document::sha256(&found.content), content: found.content.clone() })
     });
@@ -53,7 +57,11 @@ pub fn build(project: &Project) -> Result<Plan, PlanError> {
             calm_s: scenario.wait.calm.as_secs_f64(),
             stop_s: scenario.wait.stop.as_secs_f64(),
         },
-        inputs: project.inputs.iter().map(|file| (input_name(&file.name), document::sha256_bytes(&file.bytes))).collect(),
+        inputs: project
+            .inputs
+            .iter()
+            .map(|file| (input_name(&file.name), document::sha256_bytes(&file.bytes)))
+            .collect(),
     })
 }
 
@@ -77,7 +85,11 @@ impl<'a> Roles<'a> {
         used.insert("server".to_owned());
         used.extend(scenario.postgres.iter().map(|postgres| postgres.role.value.clone()));
         let mut roles = Self { inventory: &project.inventory, used, alone: true };
-        let names: BTreeSet<String> = roles.used.iter().map(|role| roles.player(role).map(|machine| machine.name.value.clone())).collect::<Result<_, _>>()?;
+        let names: BTreeSet<String> = roles
+            .used
+            .iter()
+            .map(|role| roles.player(role).map(|machine| machine.name.value.clone()))
+            .collect::<Result<_, _>>()?;
         roles.alone = names.len() == 1;
         Ok(roles)
     }
@@ -142,7 +154,8 @@ fn database(project: &Project, roles: &Roles<'_>, provisions: &mut Provisions) -
     let (name, version) = (machine.name.value.clone(), postgres.version.value);
     let provision = provisions.packages(&name, "postgresql", SUITE, &[&format!("postgresql-{version}")]);
     let folder = format!("scenarios/data/{}/", data.name);
-    let is_data = |name: &&String| name.starts_with(&folder) && (name.ends_with(".csv") || name.ends_with("/schema.sql"));
+    let is_data =
+        |name: &&String| name.starts_with(&folder) && (name.ends_with(".csv") || name.ends_with("/schema.sql"));
     let files = project.inputs.iter().map(|file| &file.name).filter(is_data);
     Ok(Some(Database {
         machine: name,
@@ -160,7 +173,12 @@ fn database(project: &Project, roles: &Roles<'_>, provisions: &mut Provisions) -
     }))
 }
 
-fn planned_daemon(project: &Project, daemon: &scenario::Daemon, roles: &Roles<'_>, provisions: &mut Provisions) -> Result<Daemon, PlanError> {
+fn planned_daemon(
+    project: &Project,
+    daemon: &scenario::Daemon,
+    roles: &Roles<'_>,
+    provisions: &mut Provisions,
+) -> Result<Daemon, PlanError> {
     let scenario = &project.scenario;
     let server = roles.player("server")?;
     let values = BTreeMap::from([
@@ -175,7 +193,11 @@ fn planned_daemon(project: &Project, daemon: &scenario::Daemon, roles: &Roles<'_
         name: daemon.name.clone(),
         title: daemon.title.value.clone(),
         provisions: daemon_provisions(project, daemon, &server.name.value, provisions)?,
-        processes: daemon.processes.iter().map(|process| planned_process(process, &values)).collect::<Result<_, _>>()?,
+        processes: daemon
+            .processes
+            .iter()
+            .map(|process| planned_process(process, &values))
+            .collect::<Result<_, _>>()?,
         keep_alive: daemon.traits.keep_alive.value,
         protocol: daemon.traits.protocol.value.clone(),
         workers: scenario.workers.value,
@@ -184,7 +206,12 @@ fn planned_daemon(project: &Project, daemon: &scenario::Daemon, roles: &Roles<'_
 }
 
 /// The venv before the package root, so that its programs are found first.
-fn daemon_provisions(project: &Project, daemon: &scenario::Daemon, machine: &str, provisions: &mut Provisions) -> Result<Vec<String>, PlanError> {
+fn daemon_provisions(
+    project: &Project,
+    daemon: &scenario::Daemon,
+    machine: &str,
+    provisions: &mut Provisions,
+) -> Result<Vec<String>, PlanError> {
     let mut names = Vec::new();
     if daemon.system {
         return Ok(names);
@@ -214,11 +241,14 @@ fn daemon_provisions(project: &Project, daemon: &scenario::Daemon, machine: &str
 
 fn planned_process(process: &scenario::Process, values: &BTreeMap<&str, String>) -> Result<Process, PlanError> {
     let words: Vec<String> = process.command.iter().map(|word| fill(&word.value, values)).collect();
-    let (program, arguments) = words.split_first().ok_or_else(|| PlanError("a process without a command".to_owned()))?;
+    let (program, arguments) =
+        words.split_first().ok_or_else(|| PlanError("a process without a command".to_owned()))?;
     let mut command = Command::new(program.clone(), arguments.iter().cloned());
     // The product's own variables; what the daemon's file says comes after and wins.
     for name in ["workers", "pool"] {
-        command.environment.insert(format!("TIMETRIAL_{}", name.to_uppercase()), values.get(name).cloned().unwrap_or_default());
+        command
+            .environment
+            .insert(format!("TIMETRIAL_{}", name.to_uppercase()), values.get(name).cloned().unwrap_or_default());
     }
     let own = process.environment.iter().map(|(name, value)| (name.clone(), fill(&value.value, values)));
     command.environment.extend(own);
@@ -282,7 +312,10 @@ fn trials(project: &Project, roles: &Roles<'_>, provisions: &mut Provisions) -> 
 }
 
 /// The endpoints of a round in its order, and for each the daemons that have it, in the scenario's order.
-fn matching<'a>(project: &'a Project, round: &'a scenario::Round) -> impl Iterator<Item = (&'a str, &'a scenario::Daemon, &'a scenario::Endpoint)> {
+fn matching<'a>(
+    project: &'a Project,
+    round: &'a scenario::Round,
+) -> impl Iterator<Item = (&'a str, &'a scenario::Daemon, &'a scenario::Endpoint)> {
     round.endpoints.iter().flat_map(|path| {
         project.daemons.iter().filter_map(move |daemon| {
             let endpoint = daemon.endpoints.iter().find(|endpoint| endpoint.path.value == path.value)?;
@@ -299,7 +332,11 @@ fn database_use(endpoint: &scenario::Endpoint, per_worker: u32) -> DatabaseUse {
     }
 }
 
-fn planned_load(round: &scenario::Round, client: &inventory::Machine, provisions: &mut Provisions) -> Result<Load, PlanError> {
+fn planned_load(
+    round: &scenario::Round,
+    client: &inventory::Machine,
+    provisions: &mut Provisions,
+) -> Result<Load, PlanError> {
     let load = &round.load;
     let name = load.tool.value.as_str();
     let found = tool::find(name).ok_or_else(|| PlanError(format!("there is no load generator `{name}`")))?;

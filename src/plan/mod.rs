@@ -1,5 +1,6 @@
 //! From what people wrote to an ordered, immutable, printable plan; and the checks that need several files.
 
+mod build;
 pub mod check;
 pub mod document;
 mod model;

@@ -34,13 +34,17 @@ fn write_all(plan: &Plan, to: &mut String) -> std::fmt::Result {
         write_step(to, &mut step, &provision_line(provision))?;
     }
     for daemon in &plan.daemons {
-        let line = format!("put the {} of {} into the work directory", counted(daemon.files.len(), "file"), daemon.name);
+        let line =
+            format!("put the {} of {} into the work directory", counted(daemon.files.len(), "file"), daemon.name);
         write_step(to, &mut step, &line)?;
     }
     if let Some(database) = &plan.database {
         write_step(to, &mut step, &database_line(database))?;
     }
-    writeln!(to, "\nTrials: each on a freshly started daemon, ready, counted and calm, stopped and proved gone after it")?;
+    writeln!(
+        to,
+        "\nTrials: each on a freshly started daemon, ready, counted and calm, stopped and proved gone after it"
+    )?;
     let mut begins = 0.0;
     for trial in &plan.trials {
         write_trial(to, trial, begins)?;
@@ -72,10 +76,16 @@ fn provision_line(provision: &Provision) -> String {
     let machine = &provision.machine;
     match &provision.what {
         ProvisionKind::PackageRoot { suite, packages } => {
-            format!("{machine}: have {} of Debian {suite} in the cache, unpacked, not installed", packages.join(" and "))
+            format!(
+                "{machine}: have {} of Debian {suite} in the cache, unpacked, not installed",
+                packages.join(" and ")
+            )
         }
         ProvisionKind::Venv { interpreter, requirements, sha256, .. } => {
-            format!("{machine}: have a virtual environment of {interpreter} with {requirements} ({}) in the cache", &sha256[..12.min(sha256.len())])
+            format!(
+                "{machine}: have a virtual environment of {interpreter} with {requirements} ({}) in the cache",
+                &sha256[..12.min(sha256.len())]
+            )
         }
     }
 }
@@ -102,7 +112,14 @@ fn write_trial(to: &mut String, trial: &Trial, begins: f64) -> std::fmt::Result 
     if trial.repeat > 1 {
         write!(to, " (repeat {})", trial.repeat)?;
     }
-    write!(to, ": {}, {}, {}, {} s", load.tool, counted(load.threads as usize, "thread"), counted(load.connections as usize, "connection"), load.duration_s)?;
+    write!(
+        to,
+        ": {}, {}, {}, {} s",
+        load.tool,
+        counted(load.threads as usize, "thread"),
+        counted(load.connections as usize, "connection"),
+        load.duration_s
+    )?;
     if let Some(rate) = load.rate {
         write!(to, ", {rate} requests/s")?;
     }

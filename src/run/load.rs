@@ -216,7 +216,11 @@ async fn end(
     client: &Link,
     generator: &mut Generator<'_>,
 ) -> Result<(), TrialError> {
-    let request = Request::Stop { process: generator.process, grace_ms: LAST_WORDS_MS, kill_now: false };
+    let request = Request::Stop {
+        process: generator.process,
+        grace_ms: LAST_WORDS_MS,
+        kill_now: state.campaign.stop.is_hurried(),
+    };
     client.ask(request).await?;
     let patience = Duration::from_millis(LAST_WORDS_MS);
     while let Ok(Some(notice)) = tokio::time::timeout(patience, generator.notices.recv()).await {

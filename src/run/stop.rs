@@ -1,25 +1,32 @@
 //! The user's wish to stop: passed in, looked at wherever something takes time.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio::sync::watch;
 
 /// Says that the user wants to stop.
 #[derive(Debug, Clone)]
-pub struct StopHandle(watch::Sender<Option<String>>);
+pub struct StopHandle(watch::Sender<Option<String>>, Arc<AtomicBool>);
 
 /// Tells when the user wants to stop.
 #[derive(Debug, Clone)]
-pub struct StopSignal(watch::Receiver<Option<String>>);
+pub struct StopSignal(watch::Receiver<Option<String>>, Arc<AtomicBool>);
 
 /// A handle and its signal.
 pub fn stop_channel() -> (StopHandle, StopSignal) {
     let (sender, receiver) = watch::channel(None);
-    (StopHandle(sender), StopSignal(receiver))
+    let hurry = Arc::new(AtomicBool::new(false));
+    (StopHandle(sender, Arc::clone(&hurry)), StopSignal(receiver, hurry))
 }
 
 impl StopHandle {
-    /// Asks to stop, saying which signal asked. The first one counts.
+    /// Asks to stop, saying which signal asked. A second call asks to hurry: nothing more is collected.
     pub fn stop(&self, signal: &str) {
-        self.0.send_if_modified(|asked| asked.is_none() && asked.replace(signal.to_owned()).is_none());
+        let first = self.0.send_if_modified(|asked| asked.is_none() && asked.replace(signal.to_owned()).is_none());
+        if !first {
+            self.1.store(true, Ordering::Release);
+        }
     }
 }
 
@@ -30,6 +37,11 @@ impl StopSignal {
             Ok(signal) => signal.clone().unwrap_or_default(),
             Err(_) => std::future::pending().await,
         }
+    }
+
+    /// Whether somebody asked twice: then what takes time is skipped, but for undoing.
+    pub fn is_hurried(&self) -> bool {
+        self.1.load(Ordering::Acquire)
     }
 
     /// The signal that asked, if one has.

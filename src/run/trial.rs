@@ -21,6 +21,7 @@ pub async fn run(state: &mut State<'_>, trial: &Trial) -> Result<(), TrialError>
         round: trial.round.clone(),
         repeat: trial.repeat,
         load_s: trial.load.duration_s,
+        left_s: state.campaign.plan.trials.iter().skip_while(|other| other.id != trial.id).map(Trial::estimate_s).sum(),
     })?;
     state.emitter.json(&paths::trial(&trial.id), trial)?;
     let mut running = Vec::new();
@@ -119,11 +120,14 @@ async fn clean_up(state: &mut State<'_>, trial: &Trial, running: Vec<Running>) -
     let server = state.link(&trial.server)?;
     let grace_ms = (state.campaign.plan.wait.stop_s * 1e3) as u64;
     for (index, one) in running.iter().enumerate().rev() {
-        let request = Request::Stop { process: one.process, grace_ms, kill_now: false };
+        let hurried = state.campaign.stop.is_hurried();
+        let request = Request::Stop { process: one.process, grace_ms, kill_now: hurried };
         let Reply::Stopped { exit, killed, leftovers, took_ms } = server.ask(request).await? else {
             return Err(RunError::Link(server.out_of_turn(&Reply::Done)).into());
         };
-        keep_log(state, trial, index, one.process).await?;
+        if !hurried {
+            keep_log(state, trial, index, one.process).await?;
+        }
         let (trial, process) = (trial.id.clone(), index + 1);
         state.emitter.emit(Happening::DaemonStopped { trial, process, exit, took_ms, killed, leftovers })?;
     }

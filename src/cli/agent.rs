@@ -1,0 +1,20 @@
+//! The hidden commands: the agent and its shim.
+
+use std::path::PathBuf;
+
+use crate::agent::{Shim, run_shim, serve as serve_controller};
+use crate::cli::error::Problem;
+use crate::cli::exit;
+
+/// Serves a controller over standard input and output.
+pub fn serve(state_dir: Option<PathBuf>) -> Result<u8, Problem> {
+    serve_controller(state_dir, std::io::stdin(), std::io::stdout())?;
+    Ok(exit::FINE)
+}
+
+/// Becomes another program. That this returns is the error.
+pub fn exec(shim: Shim) -> Result<u8, Problem> {
+    let program = shim.command.first().map(|program| program.to_string_lossy().into_owned()).unwrap_or_default();
+    let error = run_shim(shim);
+    Err(Problem::new(exit::FAILED, anyhow::Error::new(error).context(format!("can't run {program}"))))
+}

@@ -1,0 +1,134 @@
+//! The arguments. Help texts come from the comments here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::agent::Shim;
+
+/// Trustworthy end-to-end benchmarks of network daemons
+///
+/// One command runs a whole campaign: it provisions machines, starts each daemon afresh for each trial, loads it, keeps
+/// every raw output, and reports. Nothing is installed, and every machine ends as it was found.
+#[derive(Debug, Parser)]
+#[command(name = "timetrial", version, max_term_width = 120, propagate_version = true)]
+pub struct Arguments {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+    /// What messages look like: for people, or JSON lines for programs
+    #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
+    pub message_format: Format,
+}
+
+/// What messages look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Human,
+    /// JSON, for programs
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Find every problem in the files, without contacting a machine
+    Check(Files),
+    /// Print every trial and every change, in order, with an estimate; contacts nothing
+    Plan(Files),
+    /// Run the whole campaign
+    Run(RunArguments),
+    /// Say what the machines of an inventory are and lack
+    Doctor(DoctorArguments),
+    /// List the runs in the store
+    List(Store),
+    /// Show a run: its figures, verdicts, and what failed
+    Show(OneRun),
+    /// Make a run's report again: HTML, Markdown, CSV, JSON
+    Report(OneRun),
+    /// List the referee's rules
+    Rules,
+    /// Print or write the JSON Schemas of scenario, daemon and inventory files
+    Schema {
+        /// Write them into this directory instead
+        #[arg(long, value_name = "DIR")]
+        write: Option<PathBuf>,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+    /// Our binary at work on a machine; started by a controller
+    #[command(hide = true)]
+    Agent {
+        /// Where it keeps its cache and its work
+        #[arg(long)]
+        state_dir: Option<PathBuf>,
+    },
+    /// The moment between the agent and a program it starts
+    #[command(hide = true)]
+    Exec(Shim),
+}
+
+/// The files of a campaign.
+#[derive(Debug, Args)]
+pub struct Files {
+    /// The scenario file
+    pub scenario: PathBuf,
+    /// The inventory; hosts.toml of the project folder if not said
+    #[arg(long, value_name = "FILE")]
+    pub hosts: Option<PathBuf>,
+    /// The project folder; the nearest one upward from the scenario that holds hosts.toml or daemons/ if not said
+    #[arg(long, value_name = "DIR")]
+    pub project: Option<PathBuf>,
+}
+
+/// What a run needs.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// Its files
+    #[command(flatten)]
+    pub files: Files,
+    /// The store
+    #[command(flatten)]
+    pub store: Store,
+}
+
+/// The store.
+#[derive(Debug, Args)]
+pub struct Store {
+    /// The results store
+    #[arg(long = "store", value_name = "DIR", default_value = "reports")]
+    pub directory: PathBuf,
+}
+
+/// A run of the store.
+#[derive(Debug, Args)]
+pub struct OneRun {
+    /// Its id, a unique beginning of it, its path, or `latest`
+    #[arg(default_value = "latest")]
+    pub run: String,
+    /// The store
+    #[command(flatten)]
+    pub store: Store,
+}
+
+/// What to look at.
+#[derive(Debug, Args)]
+pub struct DoctorArguments {
+    /// The inventory
+    #[arg(long, value_name = "FILE", default_value = "hosts.toml")]
+    pub hosts: PathBuf,
+}
+
+/// What to measure.
+#[derive(Debug, Args)]
+pub struct BenchArguments {
+    /// Rounds; each runs every peer once, in turn
+    #[arg(long, default_value_t = 5)]
+    pub rounds: u32,
+}

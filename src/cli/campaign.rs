@@ -1,0 +1,129 @@
+//! `run`: a whole campaign, wired: plan, agents, store, display, report.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+
+use jiff::Timestamp;
+
+use crate::cli::arguments::{Format, RunArguments};
+use crate::cli::error::Problem;
+use crate::cli::{exit, files, local, signals, stored};
+use crate::display::{Display, Style};
+use crate::event::{Recorder, Write};
+use crate::plan::{Plan, input_name};
+use crate::run::{Campaign, RunError, Summary, run as run_campaign, stop_channel};
+use crate::store::{RunWriter, run_id};
+
+/// Joins the store and the display: what happens is kept first and shown then.
+struct Wired<'a> {
+    store: &'a mut RunWriter,
+    display: &'a std::cell::RefCell<Display>,
+}
+
+impl Recorder for Wired<'_> {
+    fn write(&mut self, write: Write<'_>) -> std::io::Result<()> {
+        let event = match &write {
+            Write::Event(event) => Some(*event),
+            Write::File { .. } => None,
+        };
+        self.store.write(write)?;
+        if let Some(event) = event {
+            self.display.borrow_mut().show(event);
+        }
+        Ok(())
+    }
+}
+
+/// `run`
+pub fn run(arguments: &RunArguments, format: Format) -> Result<u8, Problem> {
+    let (project, diagnostics) = files::load(&arguments.files, format)?;
+    if format == Format::Human {
+        files::show(&diagnostics, format)?;
+    }
+    let plan = files::make_plan(&project)?;
+    let inputs: BTreeMap<String, Vec<u8>> =
+        project.inputs.into_iter().map(|file| (input_name(&file.name), file.bytes)).collect();
+    let run = run_id(Timestamp::now(), &plan.scenario, salt());
+    let store = &arguments.store.directory;
+    let mut writer = RunWriter::create(store, &run, &plan, &inputs).map_err(|error| {
+        let error =
+            anyhow::Error::new(error).context(format!("can't make the run directory {}", store.join(&run).display()));
+        Problem::new(exit::WRONG_INPUT, error).hint("choose a store that can be written with --store DIR")
+    })?;
+    let directory = writer.directory().to_owned();
+    let display = std::cell::RefCell::new(Display::new(style(format)));
+    let summary = in_runtime(&plan, &run, &inputs, &mut Wired { store: &mut writer, display: &display })?;
+    if !matches!(summary.error, Some(RunError::Record(_))) {
+        writer.complete().map_err(|error| {
+            Problem::new(exit::FAILED, anyhow::Error::new(error).context("can't complete the run's record"))
+        })?;
+    }
+    finish(&directory, &summary, format)
+}
+
+fn style(format: Format) -> Style {
+    match format {
+        Format::Json => Style::Json,
+        Format::Human if std::io::stderr().is_terminal() => Style::Bar,
+        Format::Human => Style::Plain,
+    }
+}
+
+/// Four digits that differ between two runs of one second.
+fn salt() -> u16 {
+    let nanos = Timestamp::now().subsec_nanosecond().unsigned_abs();
+    (nanos ^ std::process::id()) as u16
+}
+
+fn in_runtime(
+    plan: &Plan,
+    run: &str,
+    inputs: &BTreeMap<String, Vec<u8>>,
+    recorder: &mut Wired<'_>,
+) -> Result<Summary, Problem> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (handle, stop) = stop_channel();
+    let campaign = Campaign { plan, run, inputs, owner: owner(run), stop };
+    let display = recorder.display;
+    runtime.block_on(async {
+        tokio::select! {
+            summary = run_campaign(&campaign, recorder, local::connect) => Ok(summary),
+            error = signals::watch(handle, |line| display.borrow().say(line)) => Err(match error {
+                Err(error) => Problem::from(error),
+                Ok(()) => Problem::told(exit::FAILED),
+            }),
+        }
+    })
+}
+
+/// Who runs the campaign, for the machines' locks.
+fn owner(run: &str) -> String {
+    let user =
+        std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown user".to_owned());
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!(
+        "{user}@{}, process {}, run {run}, since {}",
+        host.trim(),
+        std::process::id(),
+        Timestamp::now().strftime("%Y-%m-%d %H:%M:%SZ")
+    )
+}
+
+/// The report, the last words, and the exit code.
+fn finish(directory: &std::path::Path, summary: &Summary, format: Format) -> Result<u8, Problem> {
+    let invalid = stored::after_run(directory, format)?;
+    Ok(match &summary.error {
+        Some(RunError::Interrupted(_)) => exit::INTERRUPTED,
+        Some(RunError::NotFit(_)) => exit::NOT_FIT,
+        Some(RunError::Record(error)) => {
+            let error =
+                anyhow::anyhow!("{error}").context(format!("can't write the record in {}", directory.display()));
+            return Err(Problem::new(exit::FAILED, error)
+                .hint("the run was stopped, and what was written before is kept; is the disk full?"));
+        }
+        Some(_) => exit::FAILED,
+        None if summary.failed > 0 => exit::FAILED,
+        None if invalid => exit::INVALID,
+        None => exit::FINE,
+    })
+}

@@ -1,0 +1,162 @@
+//! `doctor`: what this binary and each machine are and lack, with what mends it.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::cli::arguments::{DoctorArguments, Format};
+use crate::cli::error::Problem;
+use crate::cli::main::print;
+use crate::cli::{exit, files, local};
+use crate::diagnostic::{Diagnostics, printable};
+use crate::inventory::{self, read_inventory};
+use crate::metric::short_bytes;
+use crate::plan::{Machine, Transport};
+use crate::wire::{self, Facts, Reply, Request};
+
+/// `doctor`
+pub fn doctor(arguments: &DoctorArguments, format: Format) -> Result<u8, Problem> {
+    let mut diagnostics = Diagnostics::new();
+    let inventory = read_inventory(&arguments.hosts, &mut diagnostics);
+    files::show(&diagnostics, format)?;
+    let Some(inventory) = inventory.filter(|_| !diagnostics.has_errors()) else {
+        return Err(Problem::told(exit::WRONG_INPUT));
+    };
+    let mut found = vec![binary()];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    for machine in &inventory.machines {
+        found.push(runtime.block_on(look(machine)));
+    }
+    let fit = found.iter().all(|one| one.problems.is_empty());
+    print(&match format {
+        Format::Human => found.iter().map(Found::text).collect::<String>(),
+        Format::Json => found.iter().map(|one| one.json() + "\n").collect::<String>(),
+    })?;
+    Ok(if fit { exit::FINE } else { exit::NOT_FIT })
+}
+
+/// What was found of one thing.
+struct Found {
+    name: String,
+    lines: Vec<String>,
+    /// What is wrong, and what mends it.
+    problems: Vec<(String, String)>,
+}
+
+impl Found {
+    fn text(&self) -> String {
+        let mut text = format!("{}\n", printable(&self.name));
+        for line in &self.lines {
+            let _ = writeln!(text, "  {}", printable(line));
+        }
+        for (problem, remedy) in &self.problems {
+            let _ = writeln!(text, "  problem: {}\n    (hint: {})", printable(problem), printable(remedy));
+        }
+        text
+    }
+
+    fn json(&self) -> String {
+        let problems: Vec<_> =
+            self.problems.iter().map(|(problem, hint)| serde_json::json!({"problem": problem, "hint": hint})).collect();
+        serde_json::json!({"name": self.name, "facts": self.lines, "problems": problems}).to_string()
+    }
+}
+
+/// The command that builds a binary which runs on any machine of its architecture.
+const BUILD: &str = "cargo build --release, in the project's folder: its .cargo/config.toml links statically";
+
+fn binary() -> Found {
+    let is_static = cfg!(target_feature = "crt-static");
+    let path = std::env::current_exe().map_or_else(|_| "unknown path".to_owned(), |path| path.display().to_string());
+    let lines = vec![path, format!("{}, {}", std::env::consts::ARCH, if is_static { "static" } else { "not static" })];
+    let mut problems = Vec::new();
+    if !is_static {
+        problems.push(("this binary is not static: it can't be sent to other machines".to_owned(), BUILD.to_owned()));
+    }
+    Found { name: format!("timetrial {}", env!("CARGO_PKG_VERSION")), lines, problems }
+}
+
+async fn look(machine: &inventory::Machine) -> Found {
+    let name = format!("machine {}", machine.name.value);
+    match read(machine).await {
+        Ok((facts, place)) => Found { name, lines: lines(&facts, &place), problems: problems(&facts) },
+        Err(error) => {
+            let hint = "is another campaign using it? `timetrial doctor` can be asked again at any time";
+            Found { name, lines: Vec::new(), problems: vec![(error.to_string(), hint.to_owned())] }
+        }
+    }
+}
+
+async fn read(machine: &inventory::Machine) -> anyhow::Result<(Facts, String)> {
+    let planned = Machine {
+        name: machine.name.value.clone(),
+        transport: match machine.transport.value {
+            inventory::Transport::Local => Transport::Local,
+        },
+        roles: Vec::new(),
+        address: String::new(),
+        state_dir: machine.state_dir.as_ref().map(|directory| directory.value.clone()),
+        ca_bundle: None,
+        tools: machine.tools.iter().map(|(tool, path)| (tool.clone(), path.value.clone())).collect(),
+    };
+    let (host, link) = local::connect(&planned).await?;
+    let owner = format!("timetrial doctor, process {}", std::process::id());
+    let hello = Request::Hello {
+        protocol: wire::PROTOCOL,
+        run: format!("doctor-{}", std::process::id()),
+        owner,
+        ca_bundle: None,
+    };
+    let place = match link.ask(hello).await? {
+        Reply::Welcome { state_dir, .. } => state_dir,
+        other => return Err(link.out_of_turn(&other).into()),
+    };
+    let facts = match link.ask(Request::ReadFacts).await? {
+        Reply::Facts(facts) => *facts,
+        other => return Err(link.out_of_turn(&other).into()),
+    };
+    link.ask(Request::Goodbye).await?;
+    drop(link);
+    if let Some(host) = host {
+        host.wait().await;
+    }
+    for (tool, path) in &planned.tools {
+        anyhow::ensure!(Path::new(path).exists(), "hosts.toml names {path} for {tool}, and it is not there");
+    }
+    Ok((facts, place))
+}
+
+fn lines(facts: &Facts, place: &str) -> Vec<String> {
+    let unknown = || "unknown".to_owned();
+    let bytes = |bytes: Option<u64>| bytes.map_or_else(unknown, short_bytes);
+    let mut lines = vec![
+        format!(
+            "{}, kernel {}",
+            facts.distribution.clone().unwrap_or_else(unknown),
+            facts.kernel.clone().unwrap_or_else(unknown)
+        ),
+        format!("{} x {}, {}", facts.cpus, facts.cpu_model.clone().unwrap_or_else(unknown), facts.architecture),
+        format!("memory {}, {} available", bytes(facts.memory_bytes), bytes(facts.memory_available_bytes)),
+        format!("cache in {place}, {} free", bytes(facts.disk_free_bytes)),
+        format!("daemons run as {}", facts.user),
+    ];
+    lines
+        .extend(facts.virtualization.iter().map(|kind| format!("{kind}: its neighbours can be heard in every figure")));
+    lines.extend(facts.cpu_governor.iter().map(|governor| format!("frequency governor {governor}")));
+    lines
+}
+
+fn problems(facts: &Facts) -> Vec<(String, String)> {
+    let mut problems = Vec::new();
+    if !facts.missing.is_empty() {
+        let remedy = "packages are resolved by Debian's own apt: use a Debian machine, or daemons with `system = true`";
+        problems.push((format!("missing: {}", facts.missing.join(", ")), remedy.to_owned()));
+    }
+    const ROOM: u64 = 2_000_000_000;
+    if let Some(free) = facts.disk_free_bytes.filter(|free| *free < ROOM) {
+        problems.push((
+            format!("{} free, a campaign wants {}", short_bytes(free), short_bytes(ROOM)),
+            "free some space, or set `state_dir`".to_owned(),
+        ));
+    }
+    problems
+}

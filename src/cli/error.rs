@@ -1,0 +1,71 @@
+//! What a command fails with: an exit code, a chain of reasons, a hint. Printed once, at the top.
+
+use std::fmt::Write as _;
+
+use crate::cli::exit;
+use crate::diagnostic::printable;
+use crate::store::StoreError;
+
+/// A command that could not do its work.
+#[derive(Debug)]
+pub struct Problem {
+    /// The exit code.
+    pub code: u8,
+    error: anyhow::Error,
+    hint: Option<String>,
+    /// What was printed already needs no repeating.
+    silent: bool,
+}
+
+impl Problem {
+    /// A problem with this exit code.
+    pub fn new(code: u8, error: impl Into<anyhow::Error>) -> Self {
+        Self { code, error: error.into(), hint: None, silent: false }
+    }
+
+    /// One whose story was told already.
+    pub fn told(code: u8) -> Self {
+        Self { code, error: anyhow::anyhow!("told"), hint: None, silent: true }
+    }
+
+    /// With what to do.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// For people; nothing where the story was told already.
+    pub fn text(&self) -> String {
+        if self.silent {
+            return String::new();
+        }
+        let mut text = format!("error: {}", printable(&self.error.to_string()));
+        for cause in self.error.chain().skip(1) {
+            let _ = write!(text, "\n  because: {}", printable(&cause.to_string()));
+        }
+        if let Some(hint) = &self.hint {
+            let _ = write!(text, "\n  (hint: {})", printable(hint));
+        }
+        text
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let hint = match &error {
+            StoreError::NoSuchRun { .. } => "`timetrial list` shows the runs; --store DIR names another store",
+            StoreError::Ambiguous { .. } => "write more of the id",
+            StoreError::File { .. } => "the run directory is damaged; other runs are not touched by that",
+            StoreError::Newer { .. } => {
+                "read it with the version of timetrial that made it, or a later one; nothing was changed"
+            }
+        };
+        Self::new(exit::WRONG_INPUT, error).hint(hint)
+    }
+}
+
+impl From<std::io::Error> for Problem {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(exit::FAILED, error)
+    }
+}

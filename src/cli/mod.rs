@@ -1,0 +1,16 @@
+//! Arguments, wiring, errors to hints and exit codes.
+
+mod agent;
+mod arguments;
+mod campaign;
+mod doctor;
+mod error;
+pub mod exit;
+mod files;
+mod generated;
+mod local;
+mod main;
+mod signals;
+mod stored;
+
+pub use main::main;

@@ -1,0 +1,120 @@
+//! What is said of an event, in a line or several. Where nothing needs saying, nothing is said.
+
+use crate::diagnostic::printable;
+use crate::event::{Happening, Outcome, Reason};
+use crate::metric::{LoadFigures, count, duration_us, rate, short_bytes};
+
+/// The lines of an event.
+pub fn of(event: &Happening) -> Vec<String> {
+    match event {
+        Happening::CampaignStarted { run, trials, .. } => vec![format!("run {run}: {trials} trials")],
+        Happening::MachineConnected { .. }
+        | Happening::MachineReleased { .. }
+        | Happening::ProvisionFinished { .. }
+        | Happening::DatabaseStarted { .. }
+        | Happening::DatabaseStopped { .. } => machine(event),
+        Happening::ProvisionProgress { name, line, .. } => vec![format!("  {}: {}", printable(name), printable(line))],
+        Happening::DaemonStopped { leftovers, .. } if !leftovers.is_empty() => {
+            vec![format!("    outlived its daemon and was killed: {}", printable(&leftovers.join(", ")))]
+        }
+        Happening::DaemonCalm { calm: false, cpu_percent, .. } => {
+            vec![format!("    not calm before the load: {cpu_percent:.0} % of a CPU")]
+        }
+        Happening::TrialMeasured { figures, .. } => vec![format!("    {}", figures_line(figures))],
+        Happening::DocumentChecked { right: false, detail, .. } => {
+            vec![format!("    wrong answer after the load: {}", printable(detail.as_deref().unwrap_or("no detail")))]
+        }
+        Happening::TrialFinished { outcome, .. } => outcome_lines(outcome, "    "),
+        Happening::Interrupted { signal } => {
+            vec![format!("stopping ({signal}): ending the load and the daemons, keeping what was measured")]
+        }
+        Happening::Warning { message } => vec![format!("warning: {}", printable(message))],
+        Happening::CampaignFinished { outcome, measured, failed, not_run } => {
+            finished(outcome, *measured, *failed, *not_run)
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn machine(event: &Happening) -> Vec<String> {
+    match event {
+        Happening::MachineConnected { machine, swept, .. } => {
+            let swept = swept.iter().map(|left| format!("  left by a dead agent, removed: {}", printable(left)));
+            std::iter::once(format!("  {} is ready", printable(machine))).chain(swept).collect()
+        }
+        Happening::MachineReleased { machine, stopped, removed_work_dir } => {
+            let mut lines: Vec<String> =
+                stopped.iter().map(|what| format!("  {}: stopped {}", printable(machine), printable(what))).collect();
+            if !removed_work_dir {
+                lines.push(format!(
+                    "warning: {}: the work directory could not be removed; the next run sweeps it",
+                    printable(machine)
+                ));
+            }
+            lines
+        }
+        Happening::ProvisionFinished { name, reused, bytes, took_ms, .. } => {
+            let how = if *reused { "reused".to_owned() } else { format!("made in {}", seconds(*took_ms)) };
+            vec![format!("  {}: {how} ({})", printable(name), short_bytes(*bytes))]
+        }
+        Happening::DatabaseStarted { version, port, took_ms, rows, .. } => {
+            let rows: Vec<String> =
+                rows.iter().map(|(table, rows)| format!("{} {}", printable(table), count(*rows))).collect();
+            vec![format!(
+                "  PostgreSQL {} on port {port} in {}: {}",
+                printable(version),
+                seconds(*took_ms),
+                rows.join(", ")
+            )]
+        }
+        Happening::DatabaseStopped { took_ms, .. } => {
+            vec![format!("  PostgreSQL stopped, its data removed, in {}", seconds(*took_ms))]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn figures_line(figures: &LoadFigures) -> String {
+    let latency = figures.service_time.as_ref().unwrap_or(&figures.latency);
+    let p99 = latency.percentile(99.0).map_or_else(String::new, |us| format!(", p99 {}", duration_us(us)));
+    let errors: Vec<String> = figures
+        .errors
+        .by_kind()
+        .iter()
+        .filter(|(_, many)| *many > 0)
+        .map(|(kind, many)| format!("{} {kind}", count(*many)))
+        .collect();
+    let errors = if errors.is_empty() { "no errors".to_owned() } else { format!("errors: {}", errors.join(", ")) };
+    format!("{} requests/s, mean {}{p99}, {errors}", rate(figures.successes_per_second()), duration_us(latency.mean_us))
+}
+
+fn outcome_lines(outcome: &Outcome, indent: &str) -> Vec<String> {
+    match outcome {
+        Outcome::Measured => Vec::new(),
+        Outcome::Interrupted => vec![format!("{indent}interrupted")],
+        Outcome::Failed { reason } => reason_lines(reason, indent),
+    }
+}
+
+fn reason_lines(reason: &Reason, indent: &str) -> Vec<String> {
+    let detail = reason.detail.iter().map(|line| format!("{indent}  | {}", printable(line)));
+    let hint = reason.hint.iter().map(|hint| format!("{indent}  (hint: {})", printable(hint)));
+    std::iter::once(format!("{indent}failed: {}", printable(&reason.message))).chain(detail).chain(hint).collect()
+}
+
+fn finished(outcome: &Outcome, measured: usize, failed: usize, not_run: usize) -> Vec<String> {
+    let mut line = format!("{measured} measured");
+    if failed > 0 {
+        line.push_str(&format!(", {failed} failed"));
+    }
+    if not_run > 0 {
+        line.push_str(&format!(", {not_run} not run"));
+    }
+    let mut lines = outcome_lines(outcome, "");
+    lines.push(line);
+    lines
+}
+
+fn seconds(ms: u64) -> String {
+    duration_us(ms as f64 * 1e3)
+}

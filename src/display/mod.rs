@@ -1,0 +1,8 @@
+//! Events to a terminal: a bar, plain lines, or JSON lines. It is told everything and decides nothing.
+
+mod json;
+mod lines;
+mod progress;
+mod screen;
+
+pub use screen::{Display, Style};
