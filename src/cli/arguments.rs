@@ -49,6 +49,8 @@ pub enum Command {
     Report(OneRun),
     /// List the referee's rules
     Rules,
+    /// Measure our own overhead beside a shell script that does the same by hand
+    Bench(BenchArguments),
     /// Print or write the JSON Schemas of scenario, daemon and inventory files
     Schema {
         /// Write them into this directory instead
@@ -128,6 +130,9 @@ pub struct DoctorArguments {
 /// What to measure.
 #[derive(Debug, Args)]
 pub struct BenchArguments {
+    /// The scenario whose Flask daemon is used
+    #[arg(default_value = "scenarios/quickstart.toml")]
+    pub scenario: PathBuf,
     /// Rounds; each runs every peer once, in turn
     #[arg(long, default_value_t = 5)]
     pub rounds: u32,

@@ -7,7 +7,7 @@ use clap::Parser;
 
 use crate::cli::arguments::{Arguments, Command};
 use crate::cli::error::Problem;
-use crate::cli::{agent, campaign, doctor, exit, files, generated, stored};
+use crate::cli::{agent, bench, campaign, doctor, exit, files, generated, stored};
 
 /// Runs the command that the arguments ask for.
 pub fn main() -> ExitCode {
@@ -42,6 +42,7 @@ fn carry_out(arguments: Arguments) -> Result<u8, Problem> {
         Command::Show(wanted) => stored::show(&wanted, format),
         Command::Report(wanted) => stored::report(&wanted),
         Command::Rules => stored::rules(format),
+        Command::Bench(wanted) => bench::bench(&wanted, format),
         Command::Schema { write } => generated::schema(write.as_deref()),
         Command::Completions { shell } => generated::completions(shell),
         Command::Man => generated::man(),

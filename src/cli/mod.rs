@@ -2,6 +2,7 @@
 
 mod agent;
 mod arguments;
+mod bench;
 mod campaign;
 mod doctor;
 mod error;

@@ -1,0 +1,329 @@
+//! `bench`: what a trial costs beyond its load and its daemon, beside a shell script that does the same by hand, in
+//! turns in one run. Speed is measured here and asserted nowhere.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use crate::cli::arguments::{BenchArguments, Files, Format};
+use crate::cli::error::Problem;
+use crate::cli::main::print;
+use crate::cli::{exit, files, local};
+use crate::command::Command;
+use crate::event::{Event, Happening, Recorder, Write};
+use crate::host::Link;
+use crate::plan::{Plan, ProvisionKind, input_name};
+use crate::run::{Campaign, run as run_campaign, stop_channel};
+use crate::store::{RunWriter, run_id};
+use crate::wire::{self, Notice, Reply, Request, StartRequest, WorkFile};
+
+/// The peer.
+const BY_HAND: &str = include_str!("../../benches/by-hand.sh");
+
+/// Trials of each peer in a round.
+const TRIALS: usize = 3;
+
+/// Seconds of load in each.
+const LOAD_S: f64 = 1.0;
+
+/// `bench`
+pub fn bench(arguments: &BenchArguments, format: Format) -> Result<u8, Problem> {
+    let files = Files { scenario: arguments.scenario.clone(), hosts: None, project: None };
+    let (project, _) = files::load(&files, format)?;
+    let plan = one_trial(files::make_plan(&project)?)?;
+    let inputs: BTreeMap<String, Vec<u8>> =
+        project.inputs.into_iter().map(|file| (input_name(&file.name), file.bytes)).collect();
+    let bench = Bench { plan, inputs };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (mut ours, mut by_hand) = (Vec::new(), Vec::new());
+    for round in 1..=arguments.rounds {
+        let line = format!("round {round} of {}: {TRIALS} trials each\n", arguments.rounds);
+        let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), line.as_bytes());
+        ours.extend(runtime.block_on(bench.ours())?);
+        by_hand.extend(runtime.block_on(bench.by_hand())?);
+    }
+    print(&table(&Spread::of(ours), &Spread::of(by_hand), arguments.rounds, format, &bench.plan))?;
+    Ok(exit::FINE)
+}
+
+struct Bench {
+    plan: Plan,
+    inputs: BTreeMap<String, Vec<u8>>,
+}
+
+fn failed(message: impl Into<String>) -> Problem {
+    Problem::new(exit::FAILED, anyhow::anyhow!(message.into()))
+}
+
+/// The first trial of the plan that needs no database, with a short load, a few times.
+fn one_trial(mut plan: Plan) -> Result<Plan, Problem> {
+    let wanted = |trial: &&crate::plan::Trial| {
+        trial.load.tool == "wrk"
+            && trial.daemon.starts_with("flask")
+            && trial.database_use == crate::plan::DatabaseUse::None
+    };
+    let trial = plan.trials.iter().find(wanted).cloned();
+    let mut trial = trial.ok_or_else(|| {
+        failed("the scenario has no trial of a Flask daemon without a database, by wrk")
+            .hint("bench the shipped scenarios/quickstart.toml")
+    })?;
+    (trial.load.duration_s, trial.load.warm_up_s) = (LOAD_S, None);
+    plan.trials =
+        (1..=TRIALS).map(|number| crate::plan::Trial { id: format!("{number:04}"), ..trial.clone() }).collect();
+    plan.database = None;
+    plan.daemons.retain(|daemon| daemon.name == trial.daemon);
+    let mut needed: Vec<String> =
+        plan.daemons.iter().flat_map(|daemon| daemon.provisions.clone()).chain(trial.load.provision).collect();
+    for provision in &plan.provisions {
+        if let ProvisionKind::Venv { root, .. } = &provision.what {
+            needed.push(root.clone());
+        }
+    }
+    plan.provisions.retain(|provision| needed.contains(&provision.name));
+    Ok(plan)
+}
+
+/// A recorder that writes a real run directory, and keeps the events.
+struct Kept {
+    writer: RunWriter,
+    events: Vec<Event>,
+}
+
+impl Recorder for Kept {
+    fn write(&mut self, write: Write<'_>) -> std::io::Result<()> {
+        if let Write::Event(event) = &write {
+            self.events.push((*event).clone());
+        }
+        self.writer.write(write)
+    }
+}
+
+impl Bench {
+    /// Milliseconds of overhead of each trial of a real campaign, with a real run directory.
+    async fn ours(&self) -> Result<Vec<f64>, Problem> {
+        let store = std::env::temp_dir().join(format!("timetrial-bench-{}", std::process::id()));
+        let result = self.campaign(&store).await;
+        let _ = std::fs::remove_dir_all(&store);
+        result
+    }
+
+    async fn campaign(&self, store: &Path) -> Result<Vec<f64>, Problem> {
+        let run = run_id(Timestamp::now(), "bench", 0);
+        let writer = RunWriter::create(store, &run, &self.plan, &self.inputs)?;
+        let mut kept = Kept { writer, events: Vec::new() };
+        let (_handle, stop) = stop_channel();
+        let campaign =
+            Campaign { plan: &self.plan, run: &run, inputs: &self.inputs, owner: "timetrial bench".to_owned(), stop };
+        let summary = run_campaign(&campaign, &mut kept, local::connect).await;
+        if let Some(error) = summary.error {
+            return Err(Problem::new(exit::FAILED, error));
+        }
+        self.plan.trials.iter().map(|trial| overhead(&kept.events, &trial.id)).collect()
+    }
+
+    /// The same by the script, run by an agent as a daemon would be: same programs, same user, same limits.
+    async fn by_hand(&self) -> Result<Vec<f64>, Problem> {
+        let machine = self.plan.machines.first().ok_or_else(|| failed("the plan has no machine"))?;
+        let link_problem = |error: crate::host::LinkError| Problem::new(exit::FAILED, error);
+        let (host, link) = local::connect(machine).await.map_err(link_problem)?;
+        let lines = self.script(&link).await;
+        link.ask(Request::Goodbye).await.map_err(link_problem)?;
+        drop(link);
+        if let Some(host) = host {
+            host.wait().await;
+        }
+        lines?
+            .lines()
+            .map(|line| overhead_of_line(line).ok_or_else(|| failed(format!("the script printed `{line}`"))))
+            .collect()
+    }
+
+    async fn script(&self, link: &Link) -> Result<String, Problem> {
+        let link_problem = |error: crate::host::LinkError| Problem::new(exit::FAILED, error);
+        let hello = Request::Hello {
+            protocol: wire::PROTOCOL,
+            run: "by-hand".to_owned(),
+            owner: "timetrial bench".to_owned(),
+            ca_bundle: None,
+        };
+        link.ask(hello).await.map_err(link_problem)?;
+        let (Some(trial), Some(daemon)) = (self.plan.trials.first(), self.plan.daemons.first()) else {
+            return Err(failed("the plan is empty"));
+        };
+        let prefix = format!("inputs/daemons/{}/", daemon.name);
+        let mut sources: Vec<WorkFile> = Vec::new();
+        for name in &daemon.files {
+            let bytes = self.inputs.get(name).cloned().unwrap_or_default();
+            sources.push(WorkFile { path: name.trim_start_matches(&prefix).to_owned(), bytes });
+        }
+        link.ask(Request::PutFiles { directory: "daemons/by-hand".to_owned(), files: sources })
+            .await
+            .map_err(link_problem)?;
+        let script = WorkFile { path: "by-hand.sh".to_owned(), bytes: BY_HAND.as_bytes().to_vec() };
+        link.ask(Request::PutFiles { directory: "script".to_owned(), files: vec![script] })
+            .await
+            .map_err(link_problem)?;
+        let uses = self.digests(link).await?;
+        let process = &daemon.processes[0].command;
+        let expected =
+            self.plan.documents.get(&trial.document).map(|document| document.content.to_string()).unwrap_or_default();
+        // Frameworks put spaces where they like; a key of the document is enough for a script.
+        let expected = expected.split('"').nth(1).unwrap_or_default().to_owned();
+        let mut arguments: Vec<String> = vec!["-c".to_owned(), "work=$1; shift; script=$work/script/by-hand.sh; cp -r \"$work/daemons/by-hand\" \"$TMPDIR/by-hand\" && cd \"$TMPDIR/by-hand\" && exec bash \"$script\" \"$@\"".to_owned(), "by-hand".to_owned(), "{work}".to_owned()];
+        let load = &trial.load;
+        arguments.extend([
+            TRIALS.to_string(),
+            trial.port.to_string(),
+            trial.endpoint.clone(),
+            expected,
+            daemon.workers.to_string(),
+        ]);
+        arguments.extend([LOAD_S.to_string(), load.threads.to_string(), load.connections.to_string(), "--".to_owned()]);
+        arguments.extend(process.words());
+        let command = Command { environment: process.environment.clone(), ..Command::new("/bin/bash", arguments) };
+        let request = StartRequest {
+            label: "the script by hand".to_owned(),
+            command,
+            uses,
+            directory: None,
+            database: false,
+            stream: true,
+        };
+        let Reply::Started { process, .. } = link.ask(Request::Start(request)).await.map_err(link_problem)? else {
+            return Err(failed("the agent did not start the script"));
+        };
+        follow(link, process).await
+    }
+
+    async fn digests(&self, link: &Link) -> Result<Vec<String>, Problem> {
+        let mut digests = BTreeMap::new();
+        let link_problem = |error: crate::host::LinkError| Problem::new(exit::FAILED, error);
+        for provision in &self.plan.provisions {
+            let request = match provision.what.clone() {
+                ProvisionKind::PackageRoot { suite, packages } => {
+                    Request::PackageRoot { name: provision.name.clone(), suite, packages }
+                }
+                ProvisionKind::Venv { root, interpreter, requirements, .. } => {
+                    let text = self
+                        .inputs
+                        .get(&requirements)
+                        .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+                        .unwrap_or_default();
+                    let root = digests.get(&root).cloned().unwrap_or_default();
+                    Request::Venv { name: provision.name.clone(), root, interpreter, requirements: text }
+                }
+            };
+            if let Reply::Provisioned { digest, .. } = link.ask(request).await.map_err(link_problem)? {
+                digests.insert(provision.name.clone(), digest);
+            }
+        }
+        let used = self
+            .plan
+            .daemons
+            .iter()
+            .flat_map(|daemon| &daemon.provisions)
+            .chain(self.plan.trials.iter().filter_map(|trial| trial.load.provision.as_ref()));
+        Ok(used
+            .filter_map(|name| digests.get(name).cloned())
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect())
+    }
+}
+
+/// What the script printed, once it has ended well.
+async fn follow(link: &Link, process: u64) -> Result<String, Problem> {
+    let mut notices = link.notices(process);
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    loop {
+        match notices.recv().await {
+            Some(Notice::Output { stderr: true, bytes, .. }) => stderr.extend(bytes),
+            Some(Notice::Output { bytes, .. }) => stdout.extend(bytes),
+            Some(Notice::Exited { exit, .. }) if exit.is_success() => {
+                return Ok(String::from_utf8_lossy(&stdout).into_owned());
+            }
+            Some(Notice::Exited { exit, .. }) => {
+                return Err(failed(format!(
+                    "the script by hand failed with {exit}: {}",
+                    String::from_utf8_lossy(&stderr)
+                )));
+            }
+            Some(Notice::Progress { .. }) => {}
+            None => return Err(Problem::new(exit::FAILED, link.lost().await)),
+        }
+    }
+}
+
+/// Wall time of a trial less its load, and less the daemon's own start and stop.
+fn overhead(events: &[Event], trial: &str) -> Result<f64, Problem> {
+    let (mut whole, mut own) = (None, 0);
+    for event in events.iter().map(|event| &event.event).filter(|event| event.trial() == Some(trial)) {
+        match event {
+            Happening::TrialFinished { took_ms, .. } => whole = Some(*took_ms),
+            Happening::DaemonReady { took_ms, .. }
+            | Happening::LoadFinished { took_ms, .. }
+            | Happening::DaemonStopped { took_ms, .. } => own += took_ms,
+            _ => {}
+        }
+    }
+    let whole = whole.ok_or_else(|| failed(format!("trial {trial} did not end")))?;
+    Ok(whole.saturating_sub(own) as f64)
+}
+
+/// The same of a line of the script: whole, load, start, stop.
+fn overhead_of_line(line: &str) -> Option<f64> {
+    let numbers: Vec<f64> = line.split_ascii_whitespace().map(|word| word.parse().ok()).collect::<Option<_>>()?;
+    let [whole, load, start, stop] = numbers.as_slice() else { return None };
+    Some(whole - load - start - stop)
+}
+
+/// Median and range.
+struct Spread {
+    median: f64,
+    least: f64,
+    most: f64,
+}
+
+impl Spread {
+    fn of(mut samples: Vec<f64>) -> Self {
+        samples.sort_by(f64::total_cmp);
+        let at = |index: usize| samples.get(index).copied().unwrap_or(f64::NAN);
+        Self { median: at(samples.len() / 2), least: at(0), most: at(samples.len().saturating_sub(1)) }
+    }
+}
+
+fn table(ours: &Spread, by_hand: &Spread, rounds: u32, format: Format, plan: &Plan) -> String {
+    let difference = ours.median - by_hand.median;
+    let ratio = ours.median / by_hand.median;
+    let what = plan.trials.first().map_or_else(String::new, |trial| format!("{} {}", trial.daemon, trial.endpoint));
+    if format == Format::Json {
+        let spread = |spread: &Spread| serde_json::json!({"median_ms": spread.median, "min_ms": spread.least, "max_ms": spread.most});
+        let line = serde_json::json!({"bench": "overhead-per-trial", "what": what, "rounds": rounds, "trials_per_round": TRIALS,
+            "timetrial": spread(ours), "by_hand": spread(by_hand), "difference_ms": difference, "ratio": ratio});
+        return line.to_string() + "\n";
+    }
+    let row = |name: &str, spread: &Spread| {
+        format!("  {name:<12} {:>7.0} ms   {:.0} to {:.0} ms\n", spread.median, spread.least, spread.most)
+    };
+    format!(
+        "overhead per trial: wall time less the load and the daemon's own start and stop\n\
+         ({what}, {LOAD_S} s of wrk, {} trials each in {rounds} interleaved rounds; both wait 300 ms for calm)\n\n\
+         \x20               median   range\n{}{}\n  difference   {difference:>+7.0} ms   ratio {ratio:.2} (aim: at most 300 ms more)\n",
+        rounds as usize * TRIALS,
+        row("timetrial", ours),
+        row("by hand", by_hand)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::overhead_of_line;
+
+    #[test]
+    fn a_line_of_the_script_is_read() {
+        assert_eq!(overhead_of_line("2000 1010 300 250"), Some(440.0));
+        assert_eq!(overhead_of_line("2000 1010 300"), None);
+        assert_eq!(overhead_of_line("the port is taken"), None);
+    }
+}
