@@ -16,7 +16,7 @@ pub enum Verdict {
 /// Why a verdict is as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The rule that found it: a stable word, listed by [`crate::referee::rules`].
+    /// The rule that found it: a stable word, listed by [`crate::referee::rules()`].
     pub rule: &'static str,
     /// One sentence with the numbers, and what it means. It may quote outside bytes, so it is escaped like them.
     pub message: String,

@@ -24,7 +24,10 @@ fn line(out: &mut String, line: &str) {
 }
 
 fn heading(out: &mut String, level: usize, text: &str) {
-    line(out, &format!("\n{} {text}\n", "#".repeat(level)));
+    if !out.ends_with("\n\n") {
+        line(out, "");
+    }
+    line(out, &format!("{} {text}\n", "#".repeat(level)));
 }
 
 /// A table; cells are escaped already.
@@ -99,7 +102,7 @@ fn result_table(out: &mut String, section: &Section, rows: &[Row]) {
 }
 
 fn column_name(column: &model::Column) -> String {
-    if column.over.is_empty() { column.name.to_owned() } else { format!("{}, {}", column.over, column.name) }
+    if column.over.is_empty() { column.name.to_owned() } else { format!("{} {}", column.over, column.name) }
 }
 
 fn findings(out: &mut String, section: &Section) {

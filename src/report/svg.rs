@@ -25,6 +25,8 @@ pub struct ChartGroup {
 pub struct Entry {
     /// Whose it is.
     pub label: Text,
+    /// What else tells it apart: a path, a sample; on a line of its own.
+    pub detail: Option<Text>,
     /// Its verdict, sign and word.
     pub verdict: String,
     /// How far its bars may be trusted.
@@ -58,9 +60,11 @@ const WIDTH: f64 = 380.0;
 const LINE: f64 = 16.0;
 const BAR: f64 = 12.0;
 const BAR_STEP: f64 = 17.0;
-const LABEL_STEP: f64 = 18.0;
-const ENTRY_GAP: f64 = 9.0;
-const GROUP_GAP: f64 = 12.0;
+const LABEL_STEP: f64 = 19.0;
+const DETAIL_STEP: f64 = 15.0;
+const ENTRY_GAP: f64 = 11.0;
+const WORDS_GAP: f64 = 5.0;
+const GROUP_GAP: f64 = 14.0;
 /// The mean width of a character of the small print, generously: labels must fit in any system font.
 const CHARACTER: f64 = 6.3;
 
@@ -105,14 +109,16 @@ impl Scale {
 
 fn draw_group(group: &ChartGroup, scale: &Scale, y: &mut f64) -> Markup {
     let words: Vec<(f64, &Text)> = group.words.iter().map(|word| (step(y, LINE), word)).collect();
+    *y += if words.is_empty() { 0.0 } else { WORDS_GAP };
     let top = *y + 2.0;
     let entries: Vec<Markup> = group.entries.iter().map(|entry| draw_entry(entry, scale, y)).collect();
+    let bottom = *y - ENTRY_GAP + 3.0;
     html! {
         @for (at, word) in words {
             text.words x="0" y=(number(at + 12.0)) { (word.shortened(60)) }
         }
         @for entry in entries { (entry) }
-        line.baseline x1="0.5" x2="0.5" y1=(number(top)) y2=(number(*y)) {}
+        line.baseline x1="0.5" x2="0.5" y1=(number(top)) y2=(number(bottom)) {}
     }
 }
 
@@ -120,12 +126,16 @@ fn draw_entry(entry: &Entry, scale: &Scale, y: &mut f64) -> Markup {
     let top = step(y, LABEL_STEP);
     let verdict_room = entry.verdict.chars().count() + 2;
     let label_room = ((WIDTH - 6.0) / (CHARACTER + 0.3)) as usize;
+    let detail = entry.detail.as_ref().map(|detail| (step(y, DETAIL_STEP), detail));
     let bars: Vec<(f64, &Bar)> = entry.bars.iter().map(|bar| (step(y, BAR_STEP), bar)).collect();
     let empty = bars.is_empty().then(|| step(y, BAR_STEP));
     *y += ENTRY_GAP;
     html! {
         text.label x="6" y=(number(top + 13.0)) { (entry.label.shortened(label_room.saturating_sub(verdict_room))) }
         text class=(format!("verdict {}", trust_class(entry.trust))) x=(WIDTH) y=(number(top + 13.0)) text-anchor="end" { (entry.verdict) }
+        @if let Some((at, detail)) = detail {
+            text.detail x="6" y=(number(at + 10.0)) { (detail.shortened(label_room)) }
+        }
         @for (at, bar) in bars { (draw_bar(bar, entry.trust, scale, at)) }
         @if let Some(at) = empty {
             text.value x="6" y=(number(at + BAR - 2.0)) { "no number" }
@@ -175,6 +185,7 @@ mod tests {
         let bars = values.iter().map(|(value, tail)| Bar { value: *value, tail: *tail, label: Text::from("x") });
         let entry = Entry {
             label: Text::from("<daemon>"),
+            detail: Some(Text::from("/index")),
             verdict: "○ unjudged".to_owned(),
             trust: Trust::Whole,
             bars: bars.collect(),

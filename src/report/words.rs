@@ -7,7 +7,7 @@ use crate::report::model::{Head, Row, Software, TrialTimes};
 
 /// Where a run keeps what.
 pub const FILES: &str = "Everything here comes from the run directory: the plan in plan.json, what happened in \
-    events.jsonl, what the load generator printed, byte for byte, in trials/<id>/raw/, and copies of all files that \
+    events.jsonl, what the load generator printed, byte for byte, under trials/, and copies of all files that \
     people wrote in inputs/.";
 
 /// What is said of each verdict, once.

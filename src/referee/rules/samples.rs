@@ -13,6 +13,6 @@ pub const RULE: Rule = Rule {
 pub fn why(samples: usize) -> String {
     match samples {
         0 | 1 => "one sample".to_owned(),
-        more => format!("{more} samples, no repeat analysis in this version"),
+        more => format!("{more} samples, not analysed"),
     }
 }

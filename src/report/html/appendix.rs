@@ -66,7 +66,7 @@ fn versions(software: &Software) -> Markup {
         @if !software.versions.is_empty() {
             ul.versions {
                 @for (name, version) in &software.versions {
-                    li { (name) " " span { (version) } }
+                    li { span.name { (name) } " " span.version { (version) } }
                 }
             }
         }

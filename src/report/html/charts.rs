@@ -45,7 +45,8 @@ fn chart(section: &Section, name: &str, better: &str, bars: fn(&LoadFigures) -> 
 
 fn entry(section: &Section, row: &Row, bars: fn(&LoadFigures) -> Vec<Bar>) -> Entry {
     Entry {
-        label: row.label(section.shows),
+        label: row.title.clone(),
+        detail: detail(section, row),
         verdict: format!("{} {}", row.verdict.symbol(), row.verdict.word()),
         trust: match row.verdict {
             Verdict::Valid | Verdict::Unjudged(_) => Trust::Whole,
@@ -54,6 +55,14 @@ fn entry(section: &Section, row: &Row, bars: fn(&LoadFigures) -> Vec<Bar>) -> En
         },
         bars: row.figures.as_ref().map(bars).unwrap_or_default(),
     }
+}
+
+/// What tells this row apart from others of the same daemon.
+fn detail(section: &Section, row: &Row) -> Option<Text> {
+    let endpoint = section.shows.endpoint.then(|| row.endpoint.clone());
+    let sample = section.shows.sample.then(|| Text::from(row.sample()));
+    let parts: Vec<Text> = endpoint.into_iter().chain(sample).collect();
+    (!parts.is_empty()).then(|| Text::joined(&parts, ", "))
 }
 
 fn rates(figures: &LoadFigures) -> Vec<Bar> {

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use crate::referee::Verdict;
 use crate::report::escape::Text;
 use crate::report::html::charts::charts;
 use crate::report::model::{Column, Group, Model, Row, Section, columns};
@@ -13,7 +14,7 @@ pub fn results(model: &Model) -> Markup {
     html! {
         @for (place, section) in model.sections.iter().enumerate() {
             @if begins_round(place) {
-                h2 { "Round " (section.round) }
+                h2.round { "Round " (section.round) }
             }
             (result(section))
         }
@@ -31,18 +32,20 @@ pub fn results(model: &Model) -> Markup {
 fn result(section: &Section) -> Markup {
     html! {
         section.result {
-            h3 {
-                @for (place, endpoint) in section.endpoints.iter().enumerate() {
-                    @if place > 0 { ", " }
-                    code { (endpoint) }
+            div.table {
+                h3 {
+                    @for (place, endpoint) in section.endpoints.iter().enumerate() {
+                        @if place > 0 { ", " }
+                        code { (endpoint) }
+                    }
+                    " " span.document { "document " (section.document) }
                 }
-                " " span.document { "document " (section.document) }
+                p.load { (section.load) "; " (section.way) "." }
+                @if !section.alike.is_empty() {
+                    p.load { "The same for all: " (Text::joined(&section.alike, "; ")) "." }
+                }
+                (table(section))
             }
-            p.load { (section.load) "; " (section.way) "." }
-            @if !section.alike.is_empty() {
-                p.load { "The same for all: " (Text::joined(&section.alike, "; ")) "." }
-            }
-            (table(section))
             (charts(section))
         }
     }
@@ -87,7 +90,10 @@ fn table_head(columns: &[&Column]) -> Markup {
 }
 
 fn kind(column: &Column) -> Option<&'static str> {
-    column.number.then_some("number")
+    match column.name {
+        "Errors" => Some("errors"),
+        _ => column.number.then_some("number"),
+    }
 }
 
 fn group_rows(section: &Section, group: &Group, columns: &[&Column], width: usize) -> Markup {
@@ -98,8 +104,8 @@ fn group_rows(section: &Section, group: &Group, columns: &[&Column], width: usiz
             }
             @for row in &group.rows {
                 tr.row { (row_head(section, row)) (row_cells(row, columns)) }
-                @if row.figures.is_some() && !row.verdict.word().starts_with("unjudged") {
-                    tr.findings { td colspan=(width) { (findings(row)) } }
+                @if has_findings(row) {
+                    tr class=(format!("findings {}", row.verdict.word())) { td colspan=(width) { (findings(row)) } }
                 }
             }
         }
@@ -124,12 +130,29 @@ fn row_cells(row: &Row, columns: &[&Column]) -> Markup {
             @if row.figures.is_none() && chunk.len() > 1 {
                 td.missing colspan=(chunk.len()) { (findings(row)) }
             } @else if chunk[0].name == "Verdict" {
-                td class=(format!("verdict {}", row.verdict.word().replace(' ', "-"))) { ((chunk[0].cell)(row)) }
+                (verdict(row, &((chunk[0].cell)(row))))
             } @else {
                 td class=[kind(chunk[0])] { ((chunk[0].cell)(row)) }
             }
         }
     }
+}
+
+/// The verdict; where nothing was found, with what is missing for a better one.
+fn verdict(row: &Row, words: &Text) -> Markup {
+    html! {
+        td class=(format!("verdict {}", row.verdict.word().replace(' ', "-"))) {
+            (words)
+            @if !has_findings(row) && row.figures.is_some() {
+                @for (_, message) in row.findings() { span.why { (message) } }
+            }
+        }
+    }
+}
+
+/// Whether there are findings on figures, which have a line of their own.
+fn has_findings(row: &Row) -> bool {
+    row.figures.is_some() && matches!(row.verdict, Verdict::Suspect(_) | Verdict::Invalid(_))
 }
 
 fn findings(row: &Row) -> Markup {

@@ -44,7 +44,7 @@ const COLUMNS: [Column; 16] = [
         when: |shows| shows.all_answers,
         ..measured(RATES, "all answers", |row| per_second(row, LoadFigures::requests_per_second))
     },
-    Column { when: |shows| shows.rate_asked, ..measured(RATES, "reached of asked", reached) },
+    Column { when: |shows| shows.rate_asked, ..measured(RATES, "reached", reached) },
     Column { number: false, ..measured("", "Errors", errors) },
     measured(LATENCY, "mean", |row| latency(row, |figures| Some(figures.latency.mean_us))),
     measured(LATENCY, "p50", |row| latency(row, |figures| figures.latency.percentile(50.0))),

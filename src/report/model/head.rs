@@ -65,7 +65,8 @@ fn notices(run: &StoredRun, summary: Summary, sections: &[Section], machines: &[
         let changed: Vec<&Text> = machine.facts.iter().filter(|fact| fact.changed).map(|fact| &fact.name).collect();
         if !changed.is_empty() {
             let names = Text::joined(changed, ", ");
-            say(NoticeKind::Doubt, Text::joined([&machine.name, &names], " changed during the run: ").within("", "."));
+            let machine = machine.name.within("On ", ", ");
+            say(NoticeKind::Doubt, Text::joined([&machine, &names], "").within("", " changed during the run."));
         }
     }
     for event in &run.events {

@@ -98,7 +98,7 @@ impl SectionKey {
 
 fn load_words(load: &Load, tool: Option<&String>) -> Text {
     // Planned times are round numbers: `15 s`, not `15.0 s`.
-    let seconds = |s: f64| format!("{s} s");
+    let seconds = |s: f64| if s.is_finite() { format!("{s} s") } else { "an unknown time".to_owned() };
     let rate = match load.rate {
         Some(rate) => format!("open loop, {} requests/s asked for", count(rate)),
         None => "closed loop, as fast as answers come".to_owned(),

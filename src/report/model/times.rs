@@ -11,29 +11,43 @@ use crate::store::StoredRun;
 pub fn trials(run: &StoredRun) -> BTreeMap<String, TrialTimes> {
     let mut all: BTreeMap<String, TrialTimes> = BTreeMap::new();
     for event in &run.events {
-        let Some((trial, change)) = trial_change(&event.event, event.elapsed_ms) else { continue };
-        change(all.entry(trial.to_owned()).or_default());
+        if let Some(trial) = trial_of(&event.event) {
+            note(all.entry(trial.to_owned()).or_default(), &event.event, event.elapsed_ms);
+        }
     }
     all
 }
 
-/// Whom an event is about, and what it tells.
-fn trial_change(happening: &Happening, at_ms: u64) -> Option<(&str, Box<dyn FnOnce(&mut TrialTimes) + '_>)> {
-    Some(match happening {
-        Happening::TrialStarted { trial, .. } => (trial, Box::new(move |times| times.at_ms = Some(at_ms))),
-        &Happening::DaemonStarted { ref trial, pid, start_ticks, .. } => {
-            (trial, Box::new(move |times| times.started.push((pid, start_ticks))))
+/// The trial whose time an event tells.
+fn trial_of(happening: &Happening) -> Option<&str> {
+    match happening {
+        Happening::TrialStarted { trial, .. }
+        | Happening::DaemonStarted { trial, .. }
+        | Happening::DaemonReady { trial, .. }
+        | Happening::DaemonCalm { trial, .. }
+        | Happening::WarmUpFinished { trial, .. }
+        | Happening::LoadFinished { trial, .. }
+        | Happening::DaemonStopped { trial, .. }
+        | Happening::TrialFinished { trial, .. } => Some(trial),
+        _ => None,
+    }
+}
+
+fn note(times: &mut TrialTimes, happening: &Happening, at_ms: u64) {
+    match *happening {
+        Happening::TrialStarted { .. } => times.at_ms = Some(at_ms),
+        Happening::DaemonStarted { pid, start_ticks, .. } => times.started.push((pid, start_ticks)),
+        Happening::DaemonReady { took_ms, .. } => times.ready_ms = Some(took_ms),
+        Happening::DaemonCalm { took_ms, .. } => times.calm_ms = Some(took_ms),
+        Happening::WarmUpFinished { took_ms, .. } => times.warm_up_ms = Some(took_ms),
+        Happening::LoadFinished { took_ms, .. } => times.load_ms = Some(took_ms),
+        // Processes are stopped one after the other.
+        Happening::DaemonStopped { took_ms, .. } => {
+            times.stop_ms = Some(times.stop_ms.unwrap_or(0).saturating_add(took_ms));
         }
-        Happening::DaemonReady { trial, took_ms, .. } => (trial, Box::new(|times| times.ready_ms = Some(*took_ms))),
-        Happening::DaemonCalm { trial, took_ms, .. } => (trial, Box::new(|times| times.calm_ms = Some(*took_ms))),
-        Happening::WarmUpFinished { trial, took_ms } => (trial, Box::new(|times| times.warm_up_ms = Some(*took_ms))),
-        Happening::LoadFinished { trial, took_ms, .. } => (trial, Box::new(|times| times.load_ms = Some(*took_ms))),
-        Happening::DaemonStopped { trial, took_ms, .. } => {
-            (trial, Box::new(|times| times.stop_ms = Some(times.stop_ms.unwrap_or(0).saturating_add(*took_ms))))
-        }
-        Happening::TrialFinished { trial, took_ms, .. } => (trial, Box::new(|times| times.whole_ms = Some(*took_ms))),
-        _ => return None,
-    })
+        Happening::TrialFinished { took_ms, .. } => times.whole_ms = Some(took_ms),
+        _ => {}
+    }
 }
 
 /// The campaign's steps; each trial is one.

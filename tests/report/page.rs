@@ -1,0 +1,89 @@
+//! The HTML page: whole, self-contained, and with a verdict by every number. To look at the pages:
+//! `TIMETRIAL_PAGES=/tmp/pages cargo test --test report pages`.
+
+use timetrial::report::Report;
+use timetrial::store::StoredRun;
+
+use crate::runs;
+
+fn all() -> [(&'static str, StoredRun); 5] {
+    [
+        ("full", runs::full()),
+        ("failures", runs::with_failures()),
+        ("incomplete", runs::incomplete()),
+        ("repeats", runs::repeats()),
+        ("hostile", runs::hostile()),
+    ]
+}
+
+#[test]
+fn pages_are_well_formed_and_self_contained() {
+    for (name, run) in all() {
+        let page = Report::new(&run).html();
+        if let Some(folder) = std::env::var_os("TIMETRIAL_PAGES") {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(std::path::Path::new(&folder).join(format!("{name}.html")), &page).unwrap();
+        }
+        well_formed(&page);
+        assert!(page.contains("default-src 'none'; style-src 'sha256-"), "{name}");
+        let controls = page.chars().find(|c| c.is_control() && *c != '\n');
+        assert_eq!(controls, None, "{name}");
+    }
+}
+
+#[test]
+fn a_page_says_first_what_must_be_known() {
+    let page = Report::new(&runs::with_failures()).html();
+    let place = |text: &str| page.find(text).unwrap_or_else(|| panic!("the page has no {text}"));
+    let first_table = place("<table");
+    assert!(place("only 7 of 8 trials were measured") < first_table);
+    assert!(place("1 ✕ invalid") < first_table);
+    assert!(place("before it answered /agents") < first_table);
+    assert!(place("net.ipv4.tcp_tw_reuse changed during the run") < first_table);
+}
+
+#[test]
+fn an_incomplete_run_is_no_whole_one() {
+    let page = Report::new(&runs::incomplete()).html();
+    assert!(page.contains("This run is incomplete"));
+    assert!(page.contains("the run was cut off in this trial"));
+    assert!(page.contains("4 – not begun"));
+}
+
+#[test]
+fn unlike_daemons_stand_apart_in_words() {
+    let page = Report::new(&runs::full()).html();
+    assert!(page.contains("keep-alive: no · database connections: one per request"));
+    assert!(page.contains("keep-alive: yes · database connections: pool of 4 per worker"));
+    assert!(page.contains("The same for all: workers: 2; protocol: HTTP/1.1."));
+    for graph in ["Requests/s", "Errors", "Latency"] {
+        assert!(page.contains(&format!("<strong>{graph}</strong>")), "{graph}");
+    }
+}
+
+/// Every opened element is closed, in order.
+fn well_formed(page: &str) {
+    let mut open: Vec<&str> = Vec::new();
+    let body = page.strip_prefix("<!DOCTYPE html>").expect("the page begins with its doctype");
+    let mut rest = body;
+    while let Some(begin) = rest.find('<') {
+        let end = begin + rest[begin..].find('>').expect("every tag ends");
+        let tag = &rest[begin + 1..end];
+        rest = &rest[end + 1..];
+        let name = tag.trim_start_matches('/').split(' ').next().unwrap_or_default();
+        if tag.starts_with('/') {
+            assert_eq!(open.pop(), Some(name), "closed at …{}", &rest[..rest.len().min(80)]);
+        } else if !matches!(name, "meta" | "br") {
+            open.push(name);
+        }
+        assert!(
+            !matches!(name, "script" | "link" | "img" | "iframe" | "object" | "a"),
+            "<{tag}> loads or leads elsewhere"
+        );
+        for forbidden in [" src=", " href=", " style=", " on"] {
+            assert!(!tag.contains(forbidden), "<{tag}> has {forbidden}");
+        }
+        assert_eq!(tag.matches('"').count() % 2, 0, "quotes in <{tag}>");
+    }
+    assert!(open.is_empty(), "left open: {open:?}");
+}
