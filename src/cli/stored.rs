@@ -75,7 +75,7 @@ pub fn show(wanted: &OneRun, format: Format) -> Result<u8, Problem> {
     let (_, run) = read(wanted)?;
     let report = Report::new(&run);
     print(&match format {
-        Format::Human => report.markdown(),
+        Format::Human => report.terminal(),
         Format::Json => report.json(),
     })?;
     Ok(exit::FINE)
@@ -124,7 +124,7 @@ pub fn after_run(directory: &Path, format: Format) -> Result<bool, Problem> {
     let pages = write_pages(directory, &report)?;
     if format == Format::Human {
         let page = pages.first().map_or_else(String::new, |path| path.display().to_string());
-        print(&format!("\n{}\nreport: {page}\n", report.markdown()))?;
+        print(&format!("\n{}report: {page}\n", report.terminal()))?;
     }
     Ok(report.summary().invalid > 0)
 }

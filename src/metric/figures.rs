@@ -54,6 +54,16 @@ impl LoadFigures {
         (self.requests > 0).then(|| self.bytes_received as f64 / self.requests as f64)
     }
 
+    /// The latency to judge and to show. In a closed loop no request is ever due before it is sent, so what a user of
+    /// these connections waited is the service time; wrk's own latency there is "corrected" by an assumption about
+    /// pauses that calm runs don't bear out. Where a tool does not tell its service time, its latency is all there is.
+    pub fn waiting(&self) -> &Latency {
+        match &self.service_time {
+            Some(service_time) if self.rate_asked.is_none() => service_time,
+            _ => &self.latency,
+        }
+    }
+
     /// Connections that may still have been alive at the end: wrk and wrk2 never retry a failed connect. One that hangs,
     /// or is refused again and again, is in here, so this is an upper bound.
     pub fn connections_alive(&self) -> u32 {

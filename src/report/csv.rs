@@ -26,7 +26,7 @@ struct Line<'a> {
 /// A column: its name, and what a line has in it. An empty cell is not known.
 type Column = (&'static str, fn(&Line<'_>) -> String);
 
-const COLUMNS: [Column; 50] = [
+const COLUMNS: [Column; 56] = [
     ("run", |line| line.model.head.run.csv()),
     ("trial", |line| line.row.id.csv()),
     ("round", |line| line.section.round.csv()),
@@ -54,9 +54,9 @@ const COLUMNS: [Column; 50] = [
     ("timeout_errors_count", |line| figure(line, |f| f.errors.timeout)),
     ("status_errors_count", |line| figure(line, |f| f.errors.status)),
     ("duration_us", |line| figure(line, |f| f.duration_us)),
-    ("latency_mean_us", |line| decimal(line, |f| Some(f.latency.mean_us))),
-    ("latency_stdev_us", |line| decimal(line, |f| Some(f.latency.stdev_us))),
-    ("latency_min_us", |line| decimal(line, |f| f.latency.min_us)),
+    ("latency_mean_us", |line| decimal(line, |f| Some(f.waiting().mean_us))),
+    ("latency_stdev_us", |line| decimal(line, |f| Some(f.waiting().stdev_us))),
+    ("latency_min_us", |line| decimal(line, |f| f.waiting().min_us)),
     ("latency_p50_us", |line| percentile(line, 50.0)),
     ("latency_p75_us", |line| percentile(line, 75.0)),
     ("latency_p90_us", |line| percentile(line, 90.0)),
@@ -64,7 +64,13 @@ const COLUMNS: [Column; 50] = [
     ("latency_p99_us", |line| percentile(line, 99.0)),
     ("latency_p99.9_us", |line| percentile(line, 99.9)),
     ("latency_p99.99_us", |line| percentile(line, 99.99)),
-    ("latency_max_us", |line| decimal(line, |f| Some(f.latency.max_us))),
+    ("latency_max_us", |line| decimal(line, |f| Some(f.waiting().max_us))),
+    ("latency_kind", |line| line.row.figures.as_ref().map(|f| latency_kind(f).to_owned()).unwrap_or_default()),
+    ("printed_latency_mean_us", |line| decimal(line, |f| Some(f.latency.mean_us))),
+    ("printed_latency_p50_us", |line| decimal(line, |f| f.latency.percentile(50.0))),
+    ("printed_latency_p90_us", |line| decimal(line, |f| f.latency.percentile(90.0))),
+    ("printed_latency_p99_us", |line| decimal(line, |f| f.latency.percentile(99.0))),
+    ("printed_latency_max_us", |line| decimal(line, |f| Some(f.latency.max_us))),
     ("received_bytes", |line| figure(line, |f| f.bytes_received)),
     ("received_per_response_bytes", |line| decimal(line, LoadFigures::bytes_per_response)),
     ("document_bytes", |line| whole(line.row.body_bytes)),
@@ -78,6 +84,11 @@ const COLUMNS: [Column; 50] = [
     ("connections_alive_count", |line| figure(line, |f| f.connections_alive().into())),
     ("load_tool", |line| line.row.figures.as_ref().map(|f| Text::from(&f.tool).csv()).unwrap_or_default()),
 ];
+
+/// What the `latency_` columns hold; the `printed_` ones are the tool's own words.
+fn latency_kind(figures: &LoadFigures) -> &'static str {
+    if std::ptr::eq(figures.waiting(), &figures.latency) { "latency" } else { "service time" }
+}
 
 fn rules(row: &Row) -> String {
     row.findings().map(|(rule, _)| rule).collect::<Vec<_>>().join(" ")
@@ -101,7 +112,7 @@ fn whole(number: Option<u64>) -> String {
 }
 
 fn percentile(line: &Line<'_>, rank: f64) -> String {
-    line.row.figures.as_ref().and_then(|f| f.latency.percentile(rank)).map(plain).unwrap_or_default()
+    line.row.figures.as_ref().and_then(|f| f.waiting().percentile(rank)).map(plain).unwrap_or_default()
 }
 
 fn decimal(line: &Line<'_>, of: fn(&LoadFigures) -> Option<f64>) -> String {

@@ -85,6 +85,11 @@ impl Text {
         visible(&self.0)
     }
 
+    /// For a terminal: nothing in it that one obeys.
+    pub fn terminal(&self) -> String {
+        visible(&self.0)
+    }
+
     /// For a cell of CSV: what a spreadsheet would take for a formula begins with an apostrophe instead.
     pub fn csv(&self) -> String {
         let shown = visible(&self.0);

@@ -9,6 +9,7 @@ mod markdown;
 mod model;
 mod page;
 mod svg;
+mod terminal;
 mod words;
 
 pub use page::Report;

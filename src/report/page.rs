@@ -2,7 +2,7 @@
 
 use crate::referee::Summary;
 use crate::report::model::Model;
-use crate::report::{csv, html, json, markdown};
+use crate::report::{csv, html, json, markdown, terminal};
 use crate::store::StoredRun;
 
 /// A run, judged and ready to be rendered. All formats show the same numbers, because they share one model.
@@ -25,6 +25,11 @@ impl Report {
     /// One self-contained page: no script, nothing loaded from anywhere.
     pub fn html(&self) -> String {
         html::page(&self.model)
+    }
+
+    /// The results for a terminal.
+    pub fn terminal(&self) -> String {
+        terminal::text(&self.model)
     }
 
     /// The same tables for a text editor, a repository, or a comment.
