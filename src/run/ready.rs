@@ -74,7 +74,8 @@ pub async fn await_ready(state: &mut State<'_>, trial: &Trial, running: &mut [Ru
     }
 }
 
-async fn pause(state: &State<'_>) -> Result<(), RunError> {
+/// Lets a moment pass, unless the user wants to stop.
+pub async fn pause(state: &State<'_>) -> Result<(), RunError> {
     tokio::select! {
         () = tokio::time::sleep(PAUSE) => Ok(()),
         signal = state.campaign.stop.asked() => Err(RunError::Interrupted(signal)),

@@ -7,7 +7,7 @@ use crate::plan::{Daemon, Trial};
 use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
 use crate::run::error::{RunError, TrialError};
-use crate::run::ready::{Running, await_calm, await_ready, judge, probe};
+use crate::run::ready::{Running, await_calm, await_ready, judge, pause, probe};
 use crate::run::{load, prepare};
 use crate::wire::{Answer, Reply, Request, StartRequest};
 
@@ -96,16 +96,18 @@ fn start_request(state: &State<'_>, daemon: &Daemon, index: usize) -> StartReque
     }
 }
 
-/// The right document before the load may be a wrong one after it: a pool that ran dry answers 500 for ever.
+/// The right document before the load may be a wrong one after it: a pool that ran dry answers 500 for ever. A daemon
+/// that still works off what the load has left behind gets the time to: late is not wrong.
 async fn check_document(state: &mut State<'_>, trial: &Trial) -> Result<(), TrialError> {
-    let expected = state.campaign.plan.documents.get(&trial.document);
-    let answer = probe(&state.link(&trial.client)?, trial).await?;
-    let wrong = match (answer, expected) {
-        (Answer::Http { status: 200, body, .. }, Some(expected)) => {
-            judge(expected, &body).err().map(|lines| lines.join("; "))
+    let limit = Duration::from_secs_f64(state.campaign.plan.wait.calm_s);
+    let (begun, client) = (Instant::now(), state.link(&trial.client)?);
+    let wrong = loop {
+        match probe(&client, trial).await? {
+            Answer::Nothing { why } if begun.elapsed() > limit => break Some(why),
+            Answer::Nothing { .. } => pause(state).await?,
+            Answer::Http { status: 200, body, .. } => break differs(state, trial, &body),
+            Answer::Http { status, .. } => break Some(format!("status {status}")),
         }
-        (Answer::Http { status, .. }, _) => Some(format!("status {status}")),
-        (Answer::Nothing { why }, _) => Some(why),
     };
     state.emitter.emit(Happening::DocumentChecked {
         trial: trial.id.clone(),
@@ -113,6 +115,11 @@ async fn check_document(state: &mut State<'_>, trial: &Trial) -> Result<(), Tria
         detail: wrong,
     })?;
     Ok(())
+}
+
+fn differs(state: &State<'_>, trial: &Trial, body: &[u8]) -> Option<String> {
+    let expected = state.campaign.plan.documents.get(&trial.document)?;
+    judge(expected, body).err().map(|lines| lines.join("; "))
 }
 
 /// Ends the daemon, keeps its last messages, and proves that the port is free.
