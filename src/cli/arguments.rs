@@ -133,6 +133,9 @@ pub struct BenchArguments {
     /// The scenario whose Flask daemon is used
     #[arg(default_value = "scenarios/quickstart.toml")]
     pub scenario: PathBuf,
+    /// The inventory; hosts.toml of the project folder if not said
+    #[arg(long, value_name = "FILE")]
+    pub hosts: Option<PathBuf>,
     /// Rounds; each runs every peer once, in turn
     #[arg(long, default_value_t = 5)]
     pub rounds: u32,

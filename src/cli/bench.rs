@@ -29,7 +29,7 @@ const LOAD_S: f64 = 1.0;
 
 /// `bench`
 pub fn bench(arguments: &BenchArguments, format: Format) -> Result<u8, Problem> {
-    let files = Files { scenario: arguments.scenario.clone(), hosts: None, project: None };
+    let files = Files { scenario: arguments.scenario.clone(), hosts: arguments.hosts.clone(), project: None };
     let (project, _) = files::load(&files, format)?;
     let plan = one_trial(files::make_plan(&project)?)?;
     let inputs: BTreeMap<String, Vec<u8>> =

@@ -62,7 +62,7 @@ fn table(section: &Section) -> Vec<String> {
     for group in &section.groups {
         let differs = (!group.differs.is_empty()).then(|| Text::joined(&group.differs, "; ").terminal());
         for (place, row) in group.rows.iter().enumerate() {
-            let label = row.label(section.shows).terminal();
+            let label = row.short_label(section.shows).terminal();
             let cells = shown.iter().map(|column| (column.cell)(row).terminal());
             rows.push((differs.clone().filter(|_| place == 0), std::iter::once(label).chain(cells).collect()));
         }

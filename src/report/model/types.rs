@@ -193,7 +193,16 @@ impl Row {
 
     /// Title, endpoint, and sample, as far as they tell rows of this section apart.
     pub fn label(&self, shows: Shows) -> Text {
-        let mut label = self.title.clone();
+        self.label_after(&self.title, shows)
+    }
+
+    /// The same with the daemon's short name, for narrow places.
+    pub fn short_label(&self, shows: Shows) -> Text {
+        self.label_after(&self.daemon, shows)
+    }
+
+    fn label_after(&self, name: &Text, shows: Shows) -> Text {
+        let mut label = name.clone();
         if shows.endpoint {
             label = Text::joined([&label, &self.endpoint], " ");
         }
