@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::command::shell_words;
-use crate::plan::{Database, Plan, Provision, ProvisionKind, Trial};
+use crate::plan::{Database, Plan, Provision, ProvisionKind, Transport, Trial};
 
 /// The whole plan as text.
 pub fn text(plan: &Plan) -> String {
@@ -26,7 +26,10 @@ fn write_all(plan: &Plan, to: &mut String) -> std::fmt::Result {
     writeln!(to, "Machines")?;
     for machine in &plan.machines {
         let (name, roles) = (&machine.name, machine.roles.join(", "));
-        writeln!(to, "  {name}: {roles}; reached as `local`, benchmark address {}", machine.address)?;
+        let transport = match machine.transport {
+            Transport::Local => "this machine, as you",
+        };
+        writeln!(to, "  {name}: {roles}; {transport}; benchmark address {}", machine.address)?;
     }
     let mut step = 0;
     writeln!(to, "\nBefore the first trial")?;
@@ -82,6 +85,7 @@ fn provision_line(provision: &Provision) -> String {
             )
         }
         ProvisionKind::Venv { interpreter, requirements, sha256, .. } => {
+            let requirements = requirements.strip_prefix("inputs/").unwrap_or(requirements);
             format!(
                 "{machine}: have a virtual environment of {interpreter} with {requirements} ({}) in the cache",
                 &sha256[..12.min(sha256.len())]
