@@ -17,10 +17,10 @@ fn write_all(plan: &Plan, to: &mut String) -> std::fmt::Result {
     writeln!(to, "{}", plan.title)?;
     writeln!(
         to,
-        "scenario {}: {} of {} daemons, about {} once everything is provisioned\n",
+        "scenario {}: {} of {}, about {} once everything is provisioned\n",
         plan.scenario,
         counted(plan.trials.len(), "trial"),
-        plan.daemons.len(),
+        counted(plan.daemons.len(), "daemon"),
         clock(plan.estimate_s())
     )?;
     writeln!(to, "Machines")?;

@@ -1,0 +1,83 @@
+//! Whole plans as they stand in `tests/plan/golden`: what `plan` prints for the shipped quick start and for two small
+//! projects, as text and as JSON. `TIMETRIAL_BLESS=1` writes them anew.
+#![expect(clippy::disallowed_methods, reason = "the plan is printed by the command, as a person would have it printed")]
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use timetrial::plan::{self, Plan};
+
+fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn printed(scenario: &str, more: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_timetrial"))
+        .args(["plan", scenario])
+        .args(more)
+        .current_dir(project())
+        .stdin(Stdio::null())
+        .output()
+        .expect("the binary was built for this test");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("a plan is text")
+}
+
+fn same_as_golden(printed: &str, name: &str) {
+    let path = project().join("tests/plan/golden").join(name);
+    if std::env::var_os("TIMETRIAL_BLESS").is_some() {
+        std::fs::write(&path, printed).expect("the golden files can be written");
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(printed == expected, "{} differs; TIMETRIAL_BLESS=1 writes it anew:\n{printed}", path.display());
+}
+
+/// The plan that the JSON holds is the one that the text tells.
+fn comes_back(scenario: &str) -> String {
+    let json = printed(scenario, &["--message-format", "json"]);
+    let plan: Plan = serde_json::from_str(&json).expect("the JSON is a plan");
+    let again = serde_json::to_string_pretty(&plan).expect("a plan can be written") + "\n";
+    assert!(again == json, "written again, the plan differs:\n{again}");
+    assert_eq!(plan::text(&plan), printed(scenario, &[]));
+    let numbered: Vec<String> = (1..=plan.trials.len()).map(|number| format!("{number:04}")).collect();
+    assert_eq!(plan.trials.iter().map(|trial| trial.id.clone()).collect::<Vec<_>>(), numbered);
+    json
+}
+
+/// Only the text: the JSON holds a digest of each source file of the daemons.
+#[test]
+fn the_quick_start() {
+    let scenario = "scenarios/quickstart.toml";
+    same_as_golden(&printed(scenario, &[]), "quickstart.txt");
+    comes_back(scenario);
+}
+
+#[test]
+fn repeats_warm_up_and_a_rate() {
+    let scenario = "tests/plan/projects/steady/scenarios/steady.toml";
+    same_as_golden(&printed(scenario, &[]), "steady.txt");
+    same_as_golden(&comes_back(scenario), "steady.json");
+}
+
+#[test]
+fn a_daemon_of_the_machine_itself_without_a_database() {
+    let scenario = "tests/plan/projects/system/scenarios/system.toml";
+    same_as_golden(&printed(scenario, &[]), "system.txt");
+    same_as_golden(&comes_back(scenario), "system.json");
+}
+
+/// The plan is made without looking at any machine, so it is the same from wherever it is asked for.
+#[test]
+fn the_plan_does_not_depend_on_where_it_is_made() {
+    let scenario = project().join("tests/plan/projects/system/scenarios/system.toml").display().to_string();
+    let elsewhere = Command::new(env!("CARGO_BIN_EXE_timetrial"))
+        .args(["plan", &scenario])
+        .current_dir("/")
+        .env_clear()
+        .output()
+        .expect("the binary was built for this test");
+    assert_eq!(
+        String::from_utf8_lossy(&elsewhere.stdout),
+        printed("tests/plan/projects/system/scenarios/system.toml", &[])
+    );
+}
