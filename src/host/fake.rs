@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::host::{Link, LinkError};
 use crate::wire::{self, Failure, FromAgent, Notice, Reply, Request, ToAgent, frame};
 
+/// A refusal with this code closes the connection in place of answering: the agent died.
+pub const HANG_UP: &str = "hang-up";
+
 /// Answers a request, and may send notices.
 pub type Script = Box<dyn FnMut(&Request, &mut Vec<Notice>) -> Result<Reply, Failure> + Send>;
 
@@ -32,13 +35,14 @@ pub async fn fake(machine: &str, mut script: Script) -> Result<(Link, Arc<Mutex<
             let mut notices = Vec::new();
             let reply = script(&request, &mut notices);
             record.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+            if reply.as_ref().is_err_and(|failure| failure.code == HANG_UP) {
+                return Ok::<(), std::io::Error>(());
+            }
             far_write.write_all(&frame::encode(&FromAgent::Reply { id, reply })?).await?;
             for notice in notices {
                 far_write.write_all(&frame::encode(&FromAgent::Notice(notice))?).await?;
             }
         }
-        #[expect(unreachable_code, reason = "gives the block its error type")]
-        Ok::<(), std::io::Error>(())
     });
     Ok((Link::open(machine, near_read, near_write).await?, seen))
 }

@@ -4,6 +4,6 @@ mod fake;
 mod link;
 mod local;
 
-pub use fake::{Script, fake};
+pub use fake::{HANG_UP, Script, fake};
 pub use link::{Link, LinkError, ProcessNotices};
 pub use local::{LocalHost, start_local};

@@ -6,7 +6,7 @@ use crate::command::Output;
 use crate::event::{Happening, Reason, paths};
 use crate::host::{Link, ProcessNotices};
 use crate::plan::{Load, Trial};
-use crate::run::campaign::State;
+use crate::run::campaign::{State, stop_if_asked};
 use crate::run::emitter::millis;
 use crate::run::error::{RunError, TrialError};
 use crate::run::ready::{Running, died};
@@ -89,6 +89,8 @@ async fn generate(
     seconds: f64,
     name: &str,
 ) -> Result<Output, TrialError> {
+    // Nothing is started for a user who has asked to stop meanwhile.
+    stop_if_asked(state)?;
     let client = state.link(&trial.client)?;
     let process = start(state, &client, trial, seconds, name).await?;
     let (notices, total) = (client.notices(process), Duration::from_secs_f64(seconds));

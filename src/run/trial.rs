@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::event::{Happening, Outcome, Reason, paths};
+use crate::host::LinkError;
 use crate::plan::{Daemon, Trial};
 use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
@@ -27,10 +28,10 @@ pub async fn run(state: &mut State<'_>, trial: &Trial) -> Result<(), TrialError>
     let mut running = Vec::new();
     let result = measure(state, trial, &mut running).await;
     let cleaned = clean_up(state, trial, running).await;
-    // A trial's own failure is the better story; a failed clean-up ends the campaign whatever the trial was.
+    // A failed clean-up ends the campaign, whatever the trial was; of two ends the trial's own is the better story.
     let result = match (result, cleaned) {
-        (Err(TrialError::Fatal(error)), _) | (_, Err(TrialError::Fatal(error))) => Err(TrialError::Fatal(error)),
-        (result, cleaned) => result.and(cleaned),
+        (Err(TrialError::Fatal(error)), _) | (_, Err(error)) => Err(TrialError::Fatal(error)),
+        (result, Ok(())) => result,
     };
     let outcome = match &result {
         Ok(()) => Outcome::Measured,
@@ -122,15 +123,16 @@ fn differs(state: &State<'_>, trial: &Trial, body: &[u8]) -> Option<String> {
     judge(expected, body).err().map(|lines| lines.join("; "))
 }
 
-/// Ends the daemon, keeps its last messages, and proves that the port is free.
-async fn clean_up(state: &mut State<'_>, trial: &Trial, running: Vec<Running>) -> Result<(), TrialError> {
+/// Ends the daemon, keeps its last messages, and proves that the port is free. An agent that can't stop a process of it
+/// leaves it beside the next daemon, so the campaign ends there; its messages are worth less than that.
+async fn clean_up(state: &mut State<'_>, trial: &Trial, running: Vec<Running>) -> Result<(), RunError> {
     let server = state.link(&trial.server)?;
     let grace_ms = (state.campaign.plan.wait.stop_s * 1e3) as u64;
     for (index, one) in running.iter().enumerate().rev() {
         let hurried = state.campaign.stop.is_hurried();
         let request = Request::Stop { process: one.process, grace_ms, kill_now: hurried };
         let Reply::Stopped { exit, killed, leftovers, took_ms } = server.ask(request).await? else {
-            return Err(RunError::Link(server.out_of_turn(&Reply::Done)).into());
+            return Err(RunError::Link(server.out_of_turn(&Reply::Done)));
         };
         if !hurried {
             keep_log(state, trial, index, one.process).await?;
@@ -141,10 +143,16 @@ async fn clean_up(state: &mut State<'_>, trial: &Trial, running: Vec<Running>) -
     if running.is_empty() { Ok(()) } else { prove_port_free(state, trial).await }
 }
 
-async fn keep_log(state: &mut State<'_>, trial: &Trial, index: usize, process: u64) -> Result<(), TrialError> {
+async fn keep_log(state: &mut State<'_>, trial: &Trial, index: usize, process: u64) -> Result<(), RunError> {
     let server = state.link(&trial.server)?;
-    let Reply::Log { stdout, stderr } = server.ask(Request::LogTail { process, bytes: u64::MAX }).await? else {
-        return Ok(());
+    let (stdout, stderr) = match server.ask(Request::LogTail { process, bytes: u64::MAX }).await {
+        Ok(Reply::Log { stdout, stderr }) => (stdout, stderr),
+        Ok(other) => return Err(RunError::Link(server.out_of_turn(&other))),
+        Err(LinkError::Refused { failure, .. }) => {
+            let message = format!("the log of {} could not be kept: {failure}", trial.daemon);
+            return Ok(state.emitter.emit(Happening::Warning { message })?);
+        }
+        Err(lost) => return Err(lost.into()),
     };
     for (stream, bytes) in [("stdout", stdout), ("stderr", stderr)] {
         if !bytes.is_empty() {
@@ -157,7 +165,7 @@ async fn keep_log(state: &mut State<'_>, trial: &Trial, index: usize, process: u
 /// Every process is gone when this is asked, so the port is free at once, or somebody else has it.
 const PORT_LIMIT: Duration = Duration::from_secs(5);
 
-async fn prove_port_free(state: &mut State<'_>, trial: &Trial) -> Result<(), TrialError> {
+async fn prove_port_free(state: &mut State<'_>, trial: &Trial) -> Result<(), RunError> {
     let begun = Instant::now();
     loop {
         let left = prepare::listeners(state, &trial.server, trial.port).await?;
@@ -177,8 +185,7 @@ async fn prove_port_free(state: &mut State<'_>, trial: &Trial) -> Result<(), Tri
                 hint: Some(
                     "the next daemon would be measured together with this one, so the campaign ends here".to_owned(),
                 ),
-            })
-            .into());
+            }));
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

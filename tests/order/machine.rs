@@ -1,0 +1,187 @@
+//! A machine on which all goes well, but for the request that a test makes fail; and what became of a campaign there.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use timetrial::command::Exit;
+use timetrial::event::{Event, Recorder, Write};
+use timetrial::host::{HANG_UP, fake};
+use timetrial::plan::{Machine, Plan};
+use timetrial::run::{Campaign, StopHandle, Summary, run, stop_channel};
+use timetrial::wire::{Answer, Failure, Member, Notice, Reply, Request};
+
+/// What goes wrong at the request with a number, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    Nothing,
+    /// The agent refuses it.
+    Refused(usize),
+    /// The agent dies of it.
+    Dies(usize),
+    /// The user stops the campaign while it is answered.
+    Stopped(usize),
+}
+
+/// A campaign that is over.
+pub struct Story {
+    pub asked: Vec<Request>,
+    pub events: Vec<Event>,
+    pub files: Vec<String>,
+    pub summary: Summary,
+}
+
+/// Two trials with a database, packages, a warm-up, and a daemon of two processes.
+pub fn two_trials() -> Plan {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plan/golden/steady.json");
+    let text = std::fs::read_to_string(path).expect("the golden plan is there");
+    let mut plan: Plan = serde_json::from_str(&text).expect("it is a plan");
+    plan.trials.truncate(2);
+    plan
+}
+
+/// What wrk printed in a real run of the same load.
+fn wrk_output() -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/wrk/ok.out");
+    std::fs::read(path).expect("the fixture is there")
+}
+
+#[derive(Default)]
+struct Kept {
+    events: Vec<Event>,
+    files: Vec<String>,
+}
+
+impl Recorder for Kept {
+    fn write(&mut self, write: Write<'_>) -> std::io::Result<()> {
+        match write {
+            Write::Event(event) if event.event.is_progress() => {}
+            Write::Event(event) => self.events.push(event.clone()),
+            Write::File { path, .. } => self.files.push(path.to_owned()),
+        }
+        Ok(())
+    }
+}
+
+/// Runs the two trials on a machine with this trouble.
+pub fn tell(trouble: Trouble) -> Story {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+    runtime.block_on(campaign(trouble))
+}
+
+async fn campaign(trouble: Trouble) -> Story {
+    let plan = two_trials();
+    let (handle, stop) = stop_channel();
+    let handle = Arc::new(handle);
+    let inputs = plan.inputs.keys().map(|name| (name.clone(), b"bytes".to_vec())).collect();
+    let owner = "a test".to_owned();
+    let campaign = Campaign { plan: &plan, run: "20260101T000000Z-steady-0000", inputs: &inputs, owner, stop };
+    let asked = Arc::new(Mutex::new(Arc::default()));
+    let mut kept = Kept::default();
+    let connect = async |machine: &Machine| {
+        let mut scene = Scene::new(&plan, trouble, Arc::clone(&handle));
+        let (link, seen) =
+            fake(&machine.name, Box::new(move |request, notices| scene.answer(request, notices))).await?;
+        *asked.lock().expect("nobody panicked") = seen;
+        Ok((None, link))
+    };
+    let summary = run(&campaign, &mut kept, connect).await;
+    let seen: Arc<Mutex<Vec<Request>>> = Arc::clone(&asked.lock().expect("nobody panicked"));
+    let asked = seen.lock().expect("nobody panicked").clone();
+    Story { asked, events: kept.events, files: kept.files, summary }
+}
+
+/// The far end.
+struct Scene {
+    trouble: Trouble,
+    handle: Arc<StopHandle>,
+    number: usize,
+    processes: u64,
+    document: Vec<u8>,
+    rows: BTreeMap<String, u64>,
+    wrk: Vec<u8>,
+}
+
+impl Scene {
+    fn new(plan: &Plan, trouble: Trouble, handle: Arc<StopHandle>) -> Self {
+        let document = plan.documents["index"].content.to_string().into_bytes();
+        let rows = plan.database.as_ref().map(|database| database.tables.clone()).unwrap_or_default();
+        Self { trouble, handle, number: 0, processes: 0, document, rows, wrk: wrk_output() }
+    }
+
+    fn answer(&mut self, request: &Request, notices: &mut Vec<Notice>) -> Result<Reply, Failure> {
+        let number = self.number;
+        self.number += 1;
+        match self.trouble {
+            Trouble::Refused(at) if at == number => return Err(Failure::new("made-up", "not today")),
+            Trouble::Dies(at) if at == number => return Err(Failure::new(HANG_UP, "")),
+            Trouble::Stopped(at) if at == number => self.handle.stop("Ctrl-C"),
+            _ => {}
+        }
+        Ok(self.fine(request, notices))
+    }
+
+    fn fine(&mut self, request: &Request, notices: &mut Vec<Notice>) -> Reply {
+        let exit = Exit::Code { code: 0 };
+        match request {
+            Request::Hello { protocol, .. } => Reply::Welcome {
+                protocol: *protocol,
+                version: "0".to_owned(),
+                pid: 1,
+                boot_id: "boot".to_owned(),
+                state_dir: "/state".to_owned(),
+                work_dir: "/state/w/0".to_owned(),
+                swept: Vec::new(),
+            },
+            Request::ReadFacts => Reply::Facts(Box::default()),
+            Request::Listeners { .. } => Reply::Listeners { listeners: Vec::new() },
+            Request::PackageRoot { name, .. } | Request::Venv { name, .. } => Reply::Provisioned {
+                digest: format!("digest of {name}"),
+                path: "/state/x".to_owned(),
+                reused: true,
+                bytes: 1,
+                versions: BTreeMap::new(),
+            },
+            Request::PutFiles { .. } => Reply::Done,
+            Request::StartDatabase(_) => Reply::DatabaseStarted {
+                version: "15".to_owned(),
+                pid: 2,
+                rows: self.rows.clone(),
+                settings: BTreeMap::new(),
+            },
+            Request::StopDatabase | Request::Stop { .. } => {
+                Reply::Stopped { exit: Some(exit), killed: false, leftovers: Vec::new(), took_ms: 1 }
+            }
+            Request::Start(start) => self.start(start.stream, notices),
+            Request::Tree { process } => {
+                let leader = pid(*process);
+                let worker = |pid| Member { pid, parent: leader, name: "worker".to_owned(), zombie: false };
+                Reply::Tree { members: vec![worker(leader * 10 + 1), worker(leader * 10 + 2)] }
+            }
+            Request::Calm { .. } => Reply::Calm { calm: true, took_ms: 1, cpu_percent: 0.0 },
+            Request::LogTail { .. } => Reply::Log { stdout: b"log".to_vec(), stderr: Vec::new() },
+            Request::Probe { .. } => Reply::Answer(Answer::Http {
+                status: 200,
+                keep_alive: false,
+                protocol: "HTTP/1.1".to_owned(),
+                body: self.document.clone(),
+            }),
+            Request::Goodbye => Reply::Goodbye { stopped: Vec::new(), removed_work_dir: true },
+        }
+    }
+
+    /// A generator prints and ends at once; a daemon lives.
+    fn start(&mut self, is_load: bool, notices: &mut Vec<Notice>) -> Reply {
+        let process = self.processes;
+        self.processes += 1;
+        if is_load {
+            notices.push(Notice::Output { process, stderr: false, bytes: self.wrk.clone() });
+            notices.push(Notice::Exited { process, exit: Exit::Code { code: 0 }, elapsed_us: 2_000_000 });
+        }
+        Reply::Started { process, pid: pid(process), start_ticks: 7, command: vec!["program".to_owned()] }
+    }
+}
+
+fn pid(process: u64) -> u32 {
+    100 + u32::try_from(process).expect("few processes")
+}

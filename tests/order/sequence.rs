@@ -1,0 +1,123 @@
+//! All goes well: the exact sequence.
+
+use timetrial::event::{Happening, Outcome};
+use timetrial::wire::Request;
+
+use crate::machine::{Trouble, tell};
+
+/// A request in a few words.
+fn words(request: &Request) -> String {
+    match request {
+        Request::Hello { .. } => "hello".to_owned(),
+        Request::ReadFacts => "read facts".to_owned(),
+        Request::Listeners { port } => format!("who listens on {port}"),
+        Request::PackageRoot { name, .. } => format!("packages {name}"),
+        Request::Venv { name, root, .. } => format!("venv {name} from {root}"),
+        Request::PutFiles { directory, files } => format!("put {} into {directory}", files.len()),
+        Request::StartDatabase(database) => format!("start database from {}", database.root),
+        Request::StopDatabase => "stop database".to_owned(),
+        Request::Start(start) => format!("start {}", start.label),
+        Request::Tree { process } => format!("tree of {process}"),
+        Request::Calm { process, .. } => format!("is {process} calm"),
+        Request::Stop { process, kill_now, .. } => format!("stop {process}{}", if *kill_now { " now" } else { "" }),
+        Request::LogTail { process, .. } => format!("log of {process}"),
+        Request::Probe { path, .. } => format!("ask for {path}"),
+        Request::Goodbye => "goodbye".to_owned(),
+    }
+}
+
+const BEFORE: [&str; 11] = [
+    "hello",
+    "read facts",
+    "who listens on 18471",
+    "who listens on 25432",
+    "packages postgresql@bench",
+    "packages python3.11@bench",
+    "venv venv-counter@bench from digest of python3.11@bench",
+    "packages packages-counter@bench",
+    "packages wrk@bench",
+    "put 2 into daemons/counter",
+    "start database from digest of postgresql@bench",
+];
+
+/// One trial whose first process has this number: the daemon's two processes, the warm-up and the load after them.
+fn trial(id: &str, first: usize) -> Vec<String> {
+    let helper = first + 1;
+    let mut steps = vec![
+        "who listens on 18471".to_owned(),
+        "start daemon 1 of counter".to_owned(),
+        "start daemon 2 of counter".to_owned(),
+        "ask for /index".to_owned(),
+        format!("tree of {first}"),
+        format!("tree of {helper}"),
+        format!("is {first} calm"),
+        format!("is {helper} calm"),
+    ];
+    for load in ["warm-up", "load"] {
+        steps.extend([format!("put 1 into load/{id}"), format!("start {load} by wrk")]);
+    }
+    steps.push("ask for /index".to_owned());
+    for process in [helper, first] {
+        steps.extend([format!("stop {process}"), format!("log of {process}")]);
+    }
+    steps.push("who listens on 18471".to_owned());
+    steps
+}
+
+#[test]
+fn a_campaign_of_two_trials() {
+    let story = tell(Trouble::Nothing);
+    let mut expected: Vec<String> = BEFORE.map(str::to_owned).to_vec();
+    expected.extend(trial("0001", 0));
+    expected.extend(trial("0002", 4));
+    expected.extend(["stop database", "read facts", "goodbye"].map(str::to_owned));
+    let asked: Vec<String> = story.asked.iter().map(words).collect();
+    assert_eq!(asked, expected);
+    assert_eq!((story.summary.measured, story.summary.failed, story.summary.not_run), (2, 0, 0));
+    assert!(story.summary.error.is_none(), "{:?}", story.summary.error);
+}
+
+#[test]
+fn the_events_of_a_trial_tell_its_story() {
+    let story = tell(Trouble::Nothing);
+    let of_trial = story.events.iter().filter(|event| event.event.trial() == Some("0001"));
+    let types =
+        of_trial.map(|event| serde_json::to_value(&event.event).expect("events can be written")["type"].clone());
+    let types: Vec<String> = types.map(|word| word.as_str().unwrap_or_default().to_owned()).collect();
+    let expected = [
+        "trial-started",
+        "daemon-started",
+        "daemon-started",
+        "daemon-ready",
+        "daemon-calm",
+        "warm-up-finished",
+        "load-started",
+        "load-finished",
+        "trial-measured",
+        "document-checked",
+        "daemon-stopped",
+        "daemon-stopped",
+        "port-free",
+        "trial-finished",
+    ];
+    assert_eq!(types, expected);
+    let last = story.events.last().map(|event| &event.event);
+    let finished = Happening::CampaignFinished { outcome: Outcome::Measured, measured: 2, failed: 0, not_run: 0 };
+    assert_eq!(last, Some(&finished));
+}
+
+#[test]
+fn what_was_measured_is_kept_in_the_trials_folder() {
+    let story = tell(Trouble::Nothing);
+    for file in [
+        "machines/bench/facts-before.json",
+        "machines/bench/facts-after.json",
+        "trials/0002/trial.json",
+        "trials/0002/metrics.json",
+        "trials/0002/raw/load.stdout",
+        "trials/0002/raw/warm-up.stdout",
+        "trials/0002/raw/daemon-2.stdout",
+    ] {
+        assert!(story.files.iter().any(|kept| kept == file), "no {file} in {:?}", story.files);
+    }
+}

@@ -1,0 +1,134 @@
+//! Something goes wrong at every single request, in every way: the machine is left clean and the record is whole.
+
+use std::collections::BTreeSet;
+
+use timetrial::event::{Happening, Outcome};
+use timetrial::run::RunError;
+use timetrial::wire::Request;
+
+use crate::machine::{Story, Trouble, tell};
+
+/// Tells every story at the same time: some of them wait a moment for last words.
+fn each(trouble: fn(usize) -> Trouble, check: fn(usize, &Story, &Story)) {
+    let fine = tell(Trouble::Nothing);
+    std::thread::scope(|scope| {
+        for number in 0..fine.asked.len() {
+            let fine = &fine;
+            scope.spawn(move || check(number, &tell(trouble(number)), fine));
+        }
+    });
+}
+
+/// What holds however a campaign ends.
+fn the_record_is_whole(number: usize, story: &Story) {
+    let sequence: Vec<u64> = story.events.iter().map(|event| event.sequence).collect();
+    let whole: Vec<u64> = (1..=story.events.len() as u64).collect();
+    assert_eq!(sequence, whole, "request {number}");
+    let last = story.events.last().map(|event| &event.event);
+    assert!(matches!(last, Some(Happening::CampaignFinished { .. })), "request {number}: ends with {last:?}");
+    let summary = &story.summary;
+    assert_eq!(summary.measured + summary.failed + summary.not_run, 2, "request {number}");
+    let begun = story.events.iter().filter(|event| matches!(event.event, Happening::TrialStarted { .. })).count();
+    let ended = story.events.iter().filter(|event| matches!(event.event, Happening::TrialFinished { .. })).count();
+    assert_eq!(begun, ended, "request {number}: each trial that begins also ends");
+    assert_eq!(begun, summary.measured + summary.failed, "request {number}");
+}
+
+/// The agent is told to leave, once and last: then it stops what still runs and removes its work.
+fn goodbye_is_the_last_word(number: usize, story: &Story) {
+    let goodbyes = story.asked.iter().filter(|request| matches!(request, Request::Goodbye)).count();
+    assert!(goodbyes == 1 && matches!(story.asked.last(), Some(Request::Goodbye)), "request {number}");
+}
+
+/// Two daemons never live at once: before a daemon is started, each process of the one before was asked to stop, and
+/// the agent said that it did.
+fn daemons_are_alone(number: usize, story: &Story, refused: Option<usize>) {
+    let mut alive = BTreeSet::new();
+    let mut next = 0;
+    for (place, request) in story.asked.iter().enumerate() {
+        match request {
+            Request::Start(_) if refused == Some(place) => {}
+            Request::Start(start) => {
+                if start.label.starts_with("daemon 1 ") {
+                    assert!(alive.is_empty(), "request {number}: {alive:?} still live when {} starts", start.label);
+                }
+                if start.label.starts_with("daemon ") {
+                    alive.insert(next);
+                }
+                next += 1;
+            }
+            Request::Stop { process, .. } if refused != Some(place) => {
+                alive.remove(process);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn outcome(story: &Story) -> Option<&Outcome> {
+    story.events.iter().rev().find_map(|event| match &event.event {
+        Happening::CampaignFinished { outcome, .. } => Some(outcome),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_refusal_of_any_request() {
+    each(Trouble::Refused, |number, story, fine| {
+        the_record_is_whole(number, story);
+        goodbye_is_the_last_word(number, story);
+        daemons_are_alone(number, story, Some(number));
+        let is_log = matches!(fine.asked[number], Request::LogTail { .. });
+        let is_fine = story.summary.error.is_none() && story.summary.failed == 0;
+        // A log that can't be had spoils no figures; everything else does, or ends the campaign.
+        assert_eq!(is_fine, is_log, "request {number}, {:?}: {:?}", fine.asked[number], story.summary);
+        if matches!(fine.asked[number], Request::Stop { .. }) {
+            let next = story.asked.iter().skip(number).any(|request| matches!(request, Request::Start(_)));
+            assert!(!next, "request {number}: something is started beside a daemon that could not be stopped");
+        }
+    });
+}
+
+#[test]
+fn a_trial_that_fails_is_not_the_end_of_the_campaign() {
+    let fine = tell(Trouble::Nothing);
+    let first_start = fine.asked.iter().position(|request| matches!(request, Request::Start(_)));
+    let story = tell(Trouble::Refused(first_start.expect("something is started")));
+    assert_eq!((story.summary.measured, story.summary.failed, story.summary.not_run), (1, 1, 0));
+    assert!(story.summary.error.is_none());
+    assert_eq!(outcome(&story), Some(&Outcome::Measured));
+}
+
+#[test]
+fn an_agent_that_dies_at_any_request() {
+    each(Trouble::Dies, |number, story, _| {
+        the_record_is_whole(number, story);
+        assert!(matches!(story.summary.error, Some(RunError::Link(_))), "request {number}: {:?}", story.summary);
+        assert!(matches!(outcome(story), Some(Outcome::Failed { reason }) if reason.code == "agent-lost"));
+        assert_eq!(story.asked.len(), number + 1, "nothing is asked of a dead agent");
+    });
+}
+
+#[test]
+fn a_stop_by_the_user_at_any_request() {
+    each(Trouble::Stopped, |number, story, fine| {
+        the_record_is_whole(number, story);
+        goodbye_is_the_last_word(number, story);
+        daemons_are_alone(number, story, None);
+        match outcome(story) {
+            Some(Outcome::Interrupted) => {
+                let said = |event: &Happening| matches!(event, Happening::Interrupted { signal } if signal == "Ctrl-C");
+                assert!(story.events.iter().any(|event| said(&event.event)), "request {number}");
+            }
+            // After the last trial there is nothing left to interrupt.
+            Some(Outcome::Measured) => {
+                let after_trials = fine.asked.iter().position(|request| matches!(request, Request::StopDatabase));
+                assert!(Some(number + 6) > after_trials, "request {number} did not stop the campaign");
+            }
+            other => panic!("request {number}: {other:?}"),
+        }
+        let started =
+            story.asked.iter().skip(number + 2).filter(|request| matches!(request, Request::Start(_))).count();
+        assert_eq!(started, 0, "request {number}: something is started after the user's stop");
+    });
+}
