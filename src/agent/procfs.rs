@@ -17,6 +17,8 @@ pub struct Stat {
     pub parent: u32,
     /// Its session.
     pub session: u32,
+    /// Whether it has a controlling terminal: nothing that an agent starts has one.
+    pub has_terminal: bool,
     /// CPU time used, user and system, in clock ticks (10 ms each).
     pub cpu_ticks: u64,
     /// Start, in clock ticks since boot: with the pid it names a process for good.
@@ -40,6 +42,7 @@ fn parse_stat(text: &str) -> Option<Stat> {
         state: fields.first()?.chars().next()?,
         parent: u32::try_from(number(1)?).ok()?,
         session: u32::try_from(number(3)?).ok()?,
+        has_terminal: fields.get(4)? != &"0",
         cpu_ticks: number(11)? + number(12)?,
         start_ticks: number(19)?,
     })

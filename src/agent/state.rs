@@ -167,9 +167,13 @@ fn kill_marked(work: &Path) -> Vec<String> {
     let mut killed: Vec<(u32, String)> = Vec::new();
     // Each pass finds those that were being started during the one before.
     for _ in 0..100 {
-        let marked = |pid: u32| procfs::has_mark(pid, &mark) || procfs::works_under(pid, work);
+        // A daemon may overwrite its environment to show a title, and is then known by where it works. Somebody's shell
+        // that looks around there has a terminal, and is left alone.
+        let marked = |process: &procfs::Stat| {
+            procfs::has_mark(process.pid, &mark) || (!process.has_terminal && procfs::works_under(process.pid, work))
+        };
         let found: Vec<_> =
-            procfs::all().into_iter().filter(|process| process.state != 'Z' && marked(process.pid)).collect();
+            procfs::all().into_iter().filter(|process| process.state != 'Z' && marked(process)).collect();
         if found.is_empty() {
             break;
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Place, Severity, Site, SourceFile, printable};
+use crate::diagnostic::{Diagnostic, Diagnostics, Place, Position, Severity, Site, SourceFile, printable};
 
 /// A longer line is not drawn: only its position is told.
 const LONGEST_LINE: usize = 2_000;
@@ -21,11 +21,22 @@ impl Diagnostics {
         let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
         let mut text = String::new();
         for diagnostic in self.in_order() {
-            text.push_str(&renderer.render(&[group(diagnostic)]));
+            text.push_str(&drawn(diagnostic, &renderer));
             text.push_str("\n\n");
         }
         text
     }
+}
+
+fn drawn(diagnostic: &Diagnostic, renderer: &Renderer) -> String {
+    let mut drawn = renderer.render(&[group(diagnostic)]);
+    for (wrong, right) in excerpts(diagnostic).iter().filter_map(Excerpt::corrected_place) {
+        // The first line is the message, which may say anything.
+        let title = drawn.find('\n').unwrap_or(drawn.len());
+        let places = drawn.split_off(title);
+        drawn.push_str(&places.replacen(&wrong, &right, 1));
+    }
+    drawn
 }
 
 fn group(diagnostic: &Diagnostic) -> Group<'_> {
@@ -87,6 +98,38 @@ fn excerpt<'a>(place: &'a Place, label: &'a str, kind: AnnotationKind) -> Excerp
 }
 
 impl<'a> Excerpt<'a> {
+    fn shown_path(&self) -> String {
+        printable(&self.file.path.display().to_string()).into_owned()
+    }
+
+    fn text(&self) -> &'a str {
+        self.file.text.get(self.lines.clone()).unwrap_or_default()
+    }
+
+    fn shown(&self) -> Shown {
+        Shown::new(self.text())
+    }
+
+    fn is_too_long(&self) -> bool {
+        self.text().lines().any(|line| line.len() > LONGEST_LINE)
+    }
+
+    /// Where its first mark stands in the file.
+    fn position(&self) -> Position {
+        self.file.position(self.marks.first().map_or(self.lines.start, |mark| mark.span.start))
+    }
+
+    /// The renderer counts columns in what is drawn, where a spelt-out character takes several. Says how it writes the
+    /// place of the first mark, and how it should be written.
+    fn corrected_place(&self) -> Option<(String, String)> {
+        let first = self.marks.first().filter(|_| !self.is_too_long())?;
+        let (shown, position) = (self.shown(), self.position());
+        let before = shown.text.get(..shown.offset(first.span.start - self.lines.start))?;
+        let drawn = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let place = |column: usize| format!("{}:{}:{column}", self.shown_path(), position.line);
+        (drawn != position.column).then(|| (place(drawn), place(position.column)))
+    }
+
     fn is_near(&self, other: &Self) -> bool {
         let start = self.lines.start.min(other.lines.start);
         let end = self.lines.end.max(other.lines.end);
@@ -99,15 +142,12 @@ impl<'a> Excerpt<'a> {
     }
 
     fn draw_in(self, group: Group<'a>) -> Group<'a> {
-        let path = printable(&self.file.path.display().to_string()).into_owned();
-        let text = self.file.text.get(self.lines.clone()).unwrap_or_default();
-        let position = self.marks.first().map(|mark| self.file.position(mark.span.start));
-        if text.lines().any(|line| line.len() > LONGEST_LINE) {
-            let origin = Origin::path(path);
-            let Some(position) = position else { return group.element(origin) };
-            return group.element(origin.line(position.line).char_column(position.column));
+        let path = self.shown_path();
+        if self.is_too_long() {
+            let position = self.position();
+            return group.element(Origin::path(path).line(position.line).char_column(position.column));
         }
-        let shown = Shown::new(text);
+        let shown = self.shown();
         let mut snippet = Snippet::source(shown.text.clone()).path(path);
         snippet = snippet.line_start(self.file.position(self.lines.start).line);
         for mark in &self.marks {
@@ -146,5 +186,48 @@ impl Shown {
 
     fn offset(&self, source_offset: usize) -> usize {
         self.offsets.get(source_offset).copied().unwrap_or(self.text.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::diagnostic::Code;
+
+    fn diagnostics(path: &str, text: &str, span: Range<usize>) -> Diagnostics {
+        let file = Arc::new(SourceFile { path: PathBuf::from(path), text: text.to_owned() });
+        let mut diagnostics = Diagnostics::new();
+        let place = Place::new(&file, span);
+        diagnostics
+            .push(Diagnostic::at(Code::BadText, &place, "wrong\x07").label("here\u{200b}").hint("mend\x1b[0m it"));
+        diagnostics
+    }
+
+    #[test]
+    fn nothing_controls_the_terminal_and_marks_stay_under_their_text() {
+        let found = diagnostics("a\x1b[31m.toml", "x = 1\n\x1b[2J\ty = \u{202e}2\r\n", 11..12);
+        let expected = "error[bad-text]: wrong\\x07\n \
+                        --> a\\x1b[31m.toml:2:6\n  \
+                        |\n\
+                        2 | \\x1b[2J    y = \\u{202e}2\n  \
+                        |            ^ here\\u{200b}\n  \
+                        |\n  \
+                        = hint: mend\\x1b[0m it\n\n";
+        assert_eq!(found.render(false), expected);
+    }
+
+    #[test]
+    fn colour_comes_only_when_asked_for() {
+        let found = diagnostics("a.toml", "x = 1\n", 0..1);
+        assert!(!found.render(false).contains('\x1b'));
+        assert!(found.render(true).contains('\x1b'));
+    }
+
+    #[test]
+    fn a_very_long_line_is_placed_but_not_drawn() {
+        let found = diagnostics("a.toml", &"x".repeat(100_000), 500..501).render(false);
+        assert!(found.contains("a.toml:1:501") && found.len() < 200, "{found}");
     }
 }

@@ -4,6 +4,9 @@ use serde_json::{Value, json};
 
 use crate::diagnostic::{Code, Kind, Name, Node, Place, Placed, Shape, Table};
 
+/// A list has no more entries than this: what compares each with each other must end.
+const LONGEST_LIST: usize = 1_000;
+
 /// A list of values of one kind. An array of tables (`[[round]]`) is one too.
 pub struct ListOf<K> {
     /// The kind of each entry.
@@ -22,6 +25,11 @@ impl<K: Kind> Kind for ListOf<K> {
             node.error(Code::EmptyList, message, "needs at least one entry", "write at least one entry");
             return None;
         }
+        if items.len() > LONGEST_LIST {
+            let message = format!("{} has more than {LONGEST_LIST} entries", node.what());
+            node.error(Code::OutOfRange, message, "too many", "leave some out");
+            return None;
+        }
         let read = |item: Node<'_>| Some(Placed::new(self.item.read(&item)?, item.place().clone()));
         Some(items.into_iter().filter_map(read).collect())
     }
@@ -31,7 +39,7 @@ impl<K: Kind> Kind for ListOf<K> {
     }
 
     fn schema(&self) -> Value {
-        let mut schema = json!({ "type": "array", "items": self.item.schema() });
+        let mut schema = json!({ "type": "array", "items": self.item.schema(), "maxItems": LONGEST_LIST });
         if self.at_least > 0 {
             schema["minItems"] = json!(self.at_least);
         }

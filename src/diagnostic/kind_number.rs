@@ -31,9 +31,7 @@ where
         match number.filter(|number| (min..=max).contains(number)).and_then(|number| N::try_from(number).ok()) {
             Some(number) => Some(number),
             None => {
-                let message = format!("{} must be between {min} and {max}", node.what());
-                let label = if number.is_some_and(|number| number < min) { "too small" } else { "too large" };
-                node.error(Code::OutOfRange, message, label, format!("write a number from {min} to {max}"));
+                report_out_of_range(node, number, min, max);
                 None
             }
         }
@@ -51,6 +49,16 @@ where
     fn written(&self, value: &N) -> Option<Value> {
         Some((*value).into())
     }
+}
+
+fn report_out_of_range(node: &Node<'_>, number: Option<i128>, min: i128, max: i128) {
+    let label = if number.is_some_and(|number| number < min) { "too small" } else { "too large" };
+    if min == max {
+        let message = format!("{} must be {min} in this version", node.what());
+        return node.error(Code::OutOfRange, message, label, format!("write {min}"));
+    }
+    let message = format!("{} must be between {min} and {max}", node.what());
+    node.error(Code::OutOfRange, message, label, format!("write a number from {min} to {max}"));
 }
 
 fn integer_hint(node: &Node<'_>) -> String {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
-use crate::diagnostic::{Code, Diagnostic, Kind, Node, Place, Table, known};
+use crate::diagnostic::{Code, Diagnostic, Kind, Node, Place, Table, nearest_hint};
 
 /// One line for people.
 pub struct Text;
@@ -174,7 +174,7 @@ impl<T: Copy + Sync + PartialEq> Kind for Words<T> {
             return None;
         }
         let message = format!("{} can't be \"{text}\"", node.what());
-        let hint = known(text, self.what, self.words.iter().map(|word| word.word));
+        let hint = nearest_hint(text, self.what, self.words.iter().map(|word| word.word));
         node.error(Code::UnknownWord, message, "unknown word", hint);
         None
     }
@@ -246,7 +246,7 @@ impl Template {
             }
             let Some((name, after)) = behind.split_once('}') else { return Some(lone('{')) };
             if !self.placeholders.contains(&name) {
-                let hint = known(name, "placeholders", self.placeholders.iter().copied());
+                let hint = nearest_hint(name, "placeholders", self.placeholders.iter().copied());
                 return Some((
                     format!("`{{{name}}}` is not a placeholder"),
                     format!("{hint}; `{{{{` is a plain brace"),

@@ -27,7 +27,7 @@ pub use kind_number::{Flag, Span, Whole, duration_words};
 pub use kind_path::{AbsolutePath, EndpointPath, RelativeFile};
 pub use kind_text::{Address, Identifier, Name, Template, Text, Word, Words, is_name};
 pub use model::{Diagnostic, Diagnostics, Note, Severity, Site};
-pub use nearest::{known, nearest};
+pub use nearest::{nearest, nearest_hint};
 pub use place::{Place, Placed, Position, SourceFile};
 pub use printable::{printable, printable_lines};
 pub use reader::{Node, Table, read_document};

@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Code, Place};
 
+/// More problems than this in one file are counted, not listed.
+const LONGEST_LIST: usize = 50;
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
@@ -122,6 +125,14 @@ impl Diagnostic {
         main.into_iter().chain(self.notes.iter().map(|note| &note.place))
     }
 
+    /// Whether it is about exactly this place.
+    fn is_at(&self, place: &Place) -> bool {
+        match &self.site {
+            Site::Place(at) => at.span == place.span && at.file.path == place.file.path,
+            Site::File(_) => false,
+        }
+    }
+
     /// Where it stands in its file, for sorting.
     fn offset(&self) -> usize {
         match &self.site {
@@ -135,6 +146,10 @@ impl Diagnostic {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Diagnostics {
     found: Vec<Diagnostic>,
+    /// How many of them are about values by themselves; those behind are about how values fit together.
+    sealed: usize,
+    /// Where a required value is missing and something stands in for it.
+    stand_ins: Vec<Place>,
 }
 
 impl Diagnostics {
@@ -150,20 +165,48 @@ impl Diagnostics {
         }
     }
 
-    /// Adds one unless an error stands at one of its places already: a value that is wrong by itself was replaced by a
-    /// stand-in, and nothing follows from a stand-in.
+    /// Adds all that one look at a file found. More than can be read at once are counted, not listed.
+    pub fn push_all_of(&mut self, path: &Path, found: Vec<Diagnostic>) {
+        let unlisted = found.len().saturating_sub(LONGEST_LIST);
+        for diagnostic in found.into_iter().take(LONGEST_LIST) {
+            self.push(diagnostic);
+        }
+        if unlisted > 0 {
+            let message = format!("{unlisted} more problems in this file are not listed");
+            let hint = "mend those that are listed, then check again";
+            self.push(Diagnostic::in_file(Code::TooMany, path, message).hint(hint));
+        }
+    }
+
+    /// Says that all values were looked at by themselves, and that what comes now is about how they fit together.
+    pub fn seal(&mut self) {
+        self.sealed = self.found.len();
+    }
+
+    /// Says that something stands in for a value that is missing at these places.
+    pub(super) fn add_stand_ins(&mut self, places: Vec<Place>) {
+        self.stand_ins.extend(places);
+    }
+
+    /// Adds one unless a value at one of its places was missing, or found wrong before
+    /// [`seal`](Self::seal): it was replaced by a stand-in, and nothing follows from a stand-in.
     pub fn push_unless_consequence(&mut self, diagnostic: Diagnostic) {
-        if !diagnostic.places().any(|place| self.has_error_at(place)) {
+        let wrong_by_itself = self.found.iter().take(self.sealed).filter(|found| found.severity == Severity::Error);
+        let is_wrong =
+            |place: &Place| self.stand_ins.contains(place) || wrong_by_itself.clone().any(|found| found.is_at(place));
+        if !diagnostic.places().any(is_wrong) {
             self.push(diagnostic);
         }
     }
 
     /// Whether an error was found at exactly this place.
     pub fn has_error_at(&self, place: &Place) -> bool {
-        self.errors().any(|found| match &found.site {
-            Site::Place(at) => at.span == place.span && at.file.path == place.file.path,
-            Site::File(_) => false,
-        })
+        self.errors().any(|found| found.is_at(place))
+    }
+
+    /// Whether anything was found about a file, save how it fits to others.
+    pub fn has_any_in(&self, path: &Path) -> bool {
+        self.found.iter().take(self.sealed).any(|found| found.site.path() == path)
     }
 
     /// Whether a file was found not to be TOML, so that nothing can be said about what it lacks.

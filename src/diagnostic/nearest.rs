@@ -9,10 +9,16 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     let written = word.to_lowercase();
     known
         .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(&written, &candidate.to_lowercase()), candidate))
+        .map(|candidate| (distance(&written, &candidate.to_lowercase()), candidate))
         .filter(|(distance, candidate)| *distance <= allowed(&written, candidate))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+/// Wrong letters. The beginning of a word is nearly the word: `scram` means `scram-sha-256`.
+fn distance(written: &str, candidate: &str) -> usize {
+    let is_beginning = written.chars().count() >= 3 && candidate.starts_with(written);
+    if is_beginning { 1 } else { strsim::damerau_levenshtein(written, candidate) }
 }
 
 /// A third of the longer word may be wrong, and one character always.
@@ -21,7 +27,7 @@ fn allowed(written: &str, candidate: &str) -> usize {
 }
 
 /// A hint that names the nearest known word, and all of them.
-pub fn known<'a>(word: &str, what: &str, all: impl IntoIterator<Item = &'a str>) -> String {
+pub fn nearest_hint<'a>(word: &str, what: &str, all: impl IntoIterator<Item = &'a str>) -> String {
     let all: Vec<&str> = all.into_iter().collect();
     if all.is_empty() {
         return format!("there are no {what} at all");
@@ -45,6 +51,7 @@ mod tests {
         check("worker", Some("workers"));
         check("wrokers", Some("workers"));
         check("Port", Some("port"));
+        check("work", Some("workers"));
         check("tool", None);
         check("", None);
         check(&"w".repeat(100_000), None);

@@ -4,18 +4,20 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use crate::diagnostic::syntax::{Parsed, parse};
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, Key, Kind, Place, Placed, Shape, SourceFile, TableOf, known};
-
-/// More problems than this in one file are counted, not listed.
-const LONGEST_LIST: usize = 50;
+use crate::diagnostic::{
+    AnyKey, Code, Diagnostic, Diagnostics, Key, Kind, Place, Placed, Severity, Shape, SourceFile, TableOf, nearest,
+    nearest_hint,
+};
 
 /// A document being read.
 struct Document {
     file: Arc<SourceFile>,
     found: RefCell<Vec<Diagnostic>>,
+    /// Where required values are missing.
+    stand_ins: RefCell<Vec<Place>>,
 }
 
 /// Reads a file whose text is a table of this kind. A value that is missing or wrong is reported and replaced by a
@@ -23,26 +25,15 @@ struct Document {
 /// errors only these are reported: what else seems wrong there is mostly their consequence.
 pub fn read_document<V>(file: &Arc<SourceFile>, kind: &TableOf<V>, diagnostics: &mut Diagnostics) -> V {
     let Parsed { root, errors } = parse(file);
-    let document = Document { file: Arc::clone(file), found: RefCell::default() };
+    let document = Document { file: Arc::clone(file), found: RefCell::default(), stand_ins: RefCell::default() };
     let place = Place::first_line(file);
     let key = Placed::new(String::new(), place.clone());
     let table = Table { document: &document, entries: Some(&root), place, key };
     let value = kind.read_table(&table);
     let found = if errors.is_empty() { document.found.take() } else { errors };
-    push_at_most(found, file, diagnostics);
+    diagnostics.push_all_of(&file.path, found);
+    diagnostics.add_stand_ins(document.stand_ins.take());
     value
-}
-
-fn push_at_most(found: Vec<Diagnostic>, file: &Arc<SourceFile>, diagnostics: &mut Diagnostics) {
-    let unlisted = found.len().saturating_sub(LONGEST_LIST);
-    for diagnostic in found.into_iter().take(LONGEST_LIST) {
-        diagnostics.push(diagnostic);
-    }
-    if unlisted > 0 {
-        let message = format!("{unlisted} more problems in this file are not listed");
-        let hint = "mend those that are listed, then check again";
-        diagnostics.push(Diagnostic::in_file(Code::TooMany, &file.path, message).hint(hint));
-    }
 }
 
 /// A table of a document.
@@ -102,6 +93,9 @@ impl<'a> Table<'a> {
             let value = key.kind.read(&node).unwrap_or_else(|| key.kind.stand_in(self, &node.place));
             return Placed::new(value, node.place);
         }
+        if key.is_required() {
+            self.document.stand_ins.borrow_mut().push(self.place.clone());
+        }
         let value = key.default_value().unwrap_or_else(|| key.kind.stand_in(self, &self.place));
         Placed::new(value, self.place.clone())
     }
@@ -111,25 +105,48 @@ impl<'a> Table<'a> {
         self.says(key).then(|| self.value(key))
     }
 
+    /// Whether an error was found in this file so far.
+    pub fn has_errors(&self) -> bool {
+        self.document.found.borrow().iter().any(|found| found.severity == Severity::Error)
+    }
+
     /// Reports keys that mean nothing here, and required keys that are missing.
     pub(super) fn check_keys(&self, shape: &Shape) {
         let Some(entries) = self.entries else { return };
-        for (key, _) in entries {
-            let name: &str = key.get_ref();
-            if !shape.names().any(|known| known == name) {
-                let place = Place::new(&self.document.file, key.span());
-                let message = format!("`{name}` is not a key of {}", shape.what);
-                let hint = known(name, "keys", shape.names());
-                self.report(Diagnostic::at(Code::UnknownKey, &place, message).label("unknown key").hint(hint));
-            }
+        // A required key that was mistyped is not told a second time as missing.
+        let mut meant: Vec<&str> = Vec::new();
+        for (key, _) in entries.iter().filter(|(key, _)| !shape.names().any(|known| known == key.get_ref())) {
+            let absent = shape.names().filter(|name| !entries.contains_key(*name));
+            meant.extend(nearest(key.get_ref(), absent));
+            self.report_unknown(key, shape);
         }
-        for key in shape.keys.iter().filter(|key| key.is_required() && !entries.contains_key(key.name())) {
-            let message = format!("{} needs the key `{}`", shape.what, key.name());
-            let schema = key.schema();
-            let about = schema["description"].as_str().unwrap_or_default();
-            let hint = format!("add `{}`: {about}", key.name());
-            self.report(Diagnostic::at(Code::MissingKey, &self.place, message).label("missing here").hint(hint));
+        let is_missing = |key: &&&dyn AnyKey| key.is_required() && !entries.contains_key(key.name());
+        for key in shape.keys.iter().filter(is_missing).filter(|key| !meant.contains(&key.name())) {
+            self.report_missing(*key, shape);
         }
+    }
+
+    fn report_unknown(&self, key: &toml::Spanned<DeString<'_>>, shape: &Shape) {
+        let name: &str = key.get_ref();
+        let place = Place::new(&self.document.file, key.span());
+        let message = format!("`{name}` is not a key of {}", shape.what);
+        let hint = nearest_hint(name, "keys", shape.names());
+        self.report(Diagnostic::at(Code::UnknownKey, &place, message).label("unknown key").hint(hint));
+    }
+
+    fn report_missing(&self, key: &dyn AnyKey, shape: &Shape) {
+        let schema = key.schema();
+        let about = schema["description"].as_str().unwrap_or_default();
+        // A table of the whole file is written with a header.
+        let name = match (self.key.value.is_empty(), &schema) {
+            (true, schema) if schema["items"]["type"] == "object" => format!("[[{}]]", key.name()),
+            (true, schema) if schema["additionalProperties"].is_object() => format!("[{}.NAME]", key.name()),
+            (true, schema) if schema["type"] == "object" => format!("[{}]", key.name()),
+            _ => key.name().to_owned(),
+        };
+        let message = format!("{} needs `{name}`", shape.what);
+        let diagnostic = Diagnostic::at(Code::MissingKey, &self.place, message).label("missing here");
+        self.report(diagnostic.hint(format!("add `{name}`: {about}")));
     }
 
     /// Its entries in the file's order.
@@ -263,5 +280,72 @@ fn type_name(value: &DeValue<'_>) -> &'static str {
         DeValue::Datetime(_) => "a date or time",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::diagnostic::{Flag, ListOf, Site, Text, Whole};
+
+    static TITLE: Key<Text> = Key::required("title", "A title.", Text);
+    static COUNT: Key<Whole<u32>> = Key::default("count", "A count.", Whole { min: 1, max: 9 }, || 3);
+    static FLAGS: Key<ListOf<Flag>> = Key::optional("flags", "Flags.", ListOf { item: Flag, at_least: 1 });
+    static INNER: Key<TableOf<u32>> = Key::optional("inner", "A table.", TableOf { shape: &INNER_SHAPE, read: inner });
+    static INNER_SHAPE: Shape = Shape { what: "an inner table", keys: &[&COUNT] };
+    static SHAPE: Shape = Shape { what: "a test", keys: &[&TITLE, &COUNT, &FLAGS, &INNER] };
+
+    fn inner(table: &Table<'_>) -> u32 {
+        table.value(&COUNT).value
+    }
+
+    type Read = (String, u32, Option<usize>, u32);
+
+    fn whole(table: &Table<'_>) -> Read {
+        let flags = table.optional(&FLAGS).map(|flags| flags.value.len());
+        (table.value(&TITLE).value, table.value(&COUNT).value, flags, table.value(&INNER).value)
+    }
+
+    fn read(text: &str) -> (Read, Vec<(Code, usize, usize)>) {
+        let file = Arc::new(SourceFile { path: PathBuf::from("x.toml"), text: text.to_owned() });
+        let mut diagnostics = Diagnostics::new();
+        let value = read_document(&file, &TableOf { shape: &SHAPE, read: whole }, &mut diagnostics);
+        let place = |found: &&Diagnostic| match &found.site {
+            Site::Place(place) => (found.code, place.start().line, place.start().column),
+            Site::File(_) => (found.code, 0, 0),
+        };
+        (value, diagnostics.in_order().iter().map(place).collect())
+    }
+
+    #[test]
+    fn values_are_read_and_defaults_filled_in() {
+        let (value, found) = read("title = 'a'\nflags = [true, false]\ninner.count = 0x7");
+        assert_eq!((value, found), (("a".to_owned(), 3, Some(2), 7), vec![]));
+    }
+
+    #[test]
+    fn every_problem_is_told_at_its_place() {
+        let check = |text: &str, expected: &[(Code, usize, usize)]| assert_eq!(read(text).1, expected, "{text:?}");
+        check("", &[(Code::MissingKey, 1, 1)]);
+        check("title = 1\ncount = '3'\n", &[(Code::WrongType, 1, 9), (Code::WrongType, 2, 9)]);
+        check("titel = 'a'\n", &[(Code::UnknownKey, 1, 1)]);
+        check("title = 'a'\ncount = 10\n[inner]\ncount = -1", &[(Code::OutOfRange, 2, 9), (Code::OutOfRange, 4, 9)]);
+        check(
+            "title = 'é'\n'é' = 1\nflags = [1, true, 2]",
+            &[(Code::UnknownKey, 2, 1), (Code::WrongType, 3, 10), (Code::WrongType, 3, 19)],
+        );
+        check("title = 'a'\nflags = []", &[(Code::EmptyList, 2, 9)]);
+        check("title = 'a'\n[[inner]]\ncount = 1", &[(Code::WrongType, 2, 1)]);
+        check("title = 'a'\ncount = 99999999999999999999999999999999999999999999", &[(Code::OutOfRange, 2, 9)]);
+    }
+
+    #[test]
+    fn in_broken_toml_only_the_syntax_is_told() {
+        let (value, found) = read("title = a\ncount = 99\n = 1\n");
+        assert_eq!(found, [(Code::Syntax, 1, 9), (Code::Syntax, 3, 2)]);
+        // Reading goes on all the same, so that other files can be looked at.
+        assert_eq!(value.0, "a");
     }
 }

@@ -24,6 +24,15 @@ impl FileProblem {
         self.0.code
     }
 
+    /// Says what to do if the file is missing; other problems have hints of their own.
+    #[must_use]
+    pub fn if_missing(mut self, hint: impl Into<String>) -> Self {
+        if self.0.code == Code::NoSuchFile {
+            self.0.hint = Some(hint.into());
+        }
+        self
+    }
+
     /// The problem, told at the file itself.
     pub fn at_the_file(self) -> Diagnostic {
         *self.0

@@ -54,7 +54,8 @@ impl<'a> LineCounter<'a> {
 /// Where an error stands. At the end of the text there is nothing to underline, so it moves back to the last word.
 fn span_of(file: &SourceFile, error: &Error) -> Range<usize> {
     let text = &file.text;
-    let span = error.span().unwrap_or(0..0);
+    // The one error without a place is a key of very many parts; the first line is as good as any.
+    let span = error.span().unwrap_or_else(|| file.line_around(0));
     let start = text.floor_char_boundary(span.start.min(text.len()));
     let end = text.ceil_char_boundary(span.end.clamp(start, text.len()));
     let written = text.trim_end().len();
@@ -71,9 +72,9 @@ fn explain(file: &Arc<SourceFile>, span: Range<usize>, message: &str) -> Diagnos
             .label("already written above")
             .hint("remove one of the two; a list of tables is written with two brackets: `[[round]]`");
     }
-    if message.contains("recursion depth") {
+    if message.contains("recursion") {
         return error(Code::Syntax, "lists or tables are nested too deep".to_owned())
-            .hint("no file of ours nests more than four deep");
+            .hint("write it flat: no file of ours nests more than four deep");
     }
     if message.starts_with("string values must be quoted") {
         return missing_quotes(&place);

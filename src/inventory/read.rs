@@ -14,7 +14,8 @@ pub fn read_inventory(path: &Path, diagnostics: &mut Diagnostics) -> Option<Inve
     match read_source(path) {
         Ok(file) => Some(parse_inventory(&file, diagnostics)),
         Err(problem) => {
-            diagnostics.push(problem.at_the_file());
+            let hint = "write one: [machine.here] with transport = \"local\" and roles = [\"server\", \"client\", \"database\"]";
+            diagnostics.push(problem.if_missing(hint).at_the_file());
             None
         }
     }

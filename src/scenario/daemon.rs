@@ -17,7 +17,10 @@ pub fn read_daemon(folder: &Path, diagnostics: &mut Diagnostics) -> Result<Daemo
     if let Some(requirements) = daemon.requirements.as_ref().filter(|file| !diagnostics.has_error_at(&file.place)) {
         match read_source(&folder.join(&requirements.value)) {
             Ok(file) => check_requirements(&file, diagnostics),
-            Err(problem) => diagnostics.push(problem.named_at(&requirements.place, "named here")),
+            Err(problem) => {
+                let problem = problem.if_missing("write it with `pip-compile --generate-hashes`, or correct the name");
+                diagnostics.push(problem.named_at(&requirements.place, "named here"));
+            }
         }
     }
     Ok(daemon)
@@ -117,7 +120,8 @@ fn check_port_is_used(table: &Table<'_>, daemon: &Daemon) {
     };
     let texts: Vec<Placed<String>> = daemon.processes.iter().flat_map(words).collect();
     let Some(first) = texts.first() else { return };
-    if !texts.iter().any(|text| text.value.contains("{port}")) {
+    // Where a text was wrong it is missing here, and perhaps it was the one.
+    if !table.has_errors() && !texts.iter().any(|text| text.value.contains("{port}")) {
         let message = "no command or variable of this daemon uses `{port}`";
         let diagnostic = Diagnostic::at(Code::UnusedPlaceholder, &first.place, message).warning();
         let hint = "pass the scenario's port on, as in \"--bind\", \"{address}:{port}\"";

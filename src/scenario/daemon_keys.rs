@@ -81,7 +81,7 @@ pub(super) static WORKERS: Key<Words<WorkersAt>> = Key::default(
     "Where the stated number of workers is counted: the `children` of this process (gunicorn, uWSGI, nginx), the \
      process `itself`, or `nowhere` (a helper or a front).",
     Words {
-        what: "places",
+        what: "words",
         words: &[
             Word { word: "children", value: WorkersAt::Children },
             Word { word: "itself", value: WorkersAt::Itself },
@@ -127,7 +127,7 @@ pub(super) static DATABASE: Key<Words<DatabaseUse>> = Key::default(
     "How it uses database connections: not at all (`none`), a new `connection-per-request`, or a `pool` in each \
      worker.",
     Words {
-        what: "ways",
+        what: "words",
         words: &[
             Word { word: "none", value: DatabaseUse::None },
             Word { word: "connection-per-request", value: DatabaseUse::ConnectionPerRequest },

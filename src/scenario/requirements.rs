@@ -10,23 +10,25 @@ const HARMLESS: [&str; 3] = ["--require-hashes", "--only-binary", "--no-binary"]
 
 /// Reports requirements that could be another file tomorrow, and options that belong to the machine.
 pub fn check_requirements(file: &Arc<SourceFile>, diagnostics: &mut Diagnostics) {
+    let mut found = Vec::new();
     for (line, span) in logical_lines(&file.text) {
         let place = Place::new(file, span);
         if let Some(option) = line.strip_prefix('-').and_then(|_| line.split([' ', '=']).next()) {
             if !HARMLESS.contains(&option) {
-                diagnostics.push(refused_option(&place, option));
+                found.push(refused_option(&place, option));
             }
             continue;
         }
         let requirement = line.split([' ', ';']).next().unwrap_or_default();
         if !line.contains("--hash=") {
-            diagnostics.push(without_hash(&place, requirement));
+            found.push(without_hash(&place, requirement));
         } else if !requirement.contains("==") {
             let message = format!("`{requirement}` has no exact version");
             let hint = "pin it with `==`, as `pip-compile --generate-hashes` does";
-            diagnostics.push(Diagnostic::at(Code::UnpinnedRequirement, &place, message).label("not pinned").hint(hint));
+            found.push(Diagnostic::at(Code::UnpinnedRequirement, &place, message).label("not pinned").hint(hint));
         }
     }
+    diagnostics.push_all_of(&file.path, found);
 }
 
 fn without_hash(place: &Place, requirement: &str) -> Diagnostic {

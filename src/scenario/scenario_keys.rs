@@ -95,7 +95,7 @@ pub(super) static AUTHENTICATION: Key<Words<Authentication>> = Key::default(
     "authentication",
     "How daemons prove who they are. It costs CPU at each new connection, so it is the same for all.",
     Words {
-        what: "ways of authentication",
+        what: "words",
         words: &[
             Word { word: "scram-sha-256", value: Authentication::ScramSha256 },
             Word { word: "md5", value: Authentication::Md5 },

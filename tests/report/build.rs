@@ -108,7 +108,9 @@ pub fn figures(rate: f64, bytes_per_response: u64) -> LoadFigures {
         bytes_received: requests * bytes_per_response,
         printed_requests_per_second: (requests as f64 / 15.02 * 100.0).round() / 100.0,
         errors: ErrorCounts::default(),
+        service_time: None,
         latency: Latency {
+            samples: None,
             mean_us: (mean * 1000.0).round() / 1000.0,
             stdev_us: (mean * 0.22).round(),
             min_us: Some((mean * 0.2).round()),
@@ -211,7 +213,11 @@ fn started(run: &mut StoredRun, trial: &Trial) {
     let id = trial.id.clone();
     let (daemon, endpoint, round) = (trial.daemon.clone(), trial.endpoint.clone(), trial.round.clone());
     let repeat = trial.repeat;
-    happens(run, 4, Happening::TrialStarted { trial: id.clone(), daemon, endpoint, round, repeat, load_s: 15.0 });
+    happens(
+        run,
+        4,
+        Happening::TrialStarted { trial: id.clone(), daemon, endpoint, round, repeat, load_s: 15.0, left_s: 60.0 },
+    );
     let number = run.trials.len() as u32;
     let (pid, start_ticks) = (3_100 + number * 40, 112_400 + u64::from(number) * 1_683);
     let commands = run.plan.daemon(&trial.daemon).map(|daemon| daemon.processes[0].command.words());

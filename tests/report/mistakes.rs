@@ -87,6 +87,21 @@ fn django_index_lost_its_connections_and_obeys_no_law() {
 }
 
 #[test]
+fn wrks_corrected_latency_is_not_taken_for_the_service_time() {
+    // Pauses of a daemon make wrk invent answers: its mean grows a hundredfold, while nobody waited longer.
+    let corrected = |stored: &mut StoredTrial, known: bool| {
+        let figures = stored.figures.as_mut().expect("the trial was measured");
+        figures.service_time = known.then(|| figures.latency.clone());
+        figures.latency.mean_us *= 100.0;
+        figures.latency.max_us *= 100.0;
+    };
+    let verdict = judged(|stored| corrected(stored, true));
+    assert_eq!(rules_of(&verdict), ["samples"]);
+    let verdict = judged(|stored| corrected(stored, false));
+    assert!(suspect(&verdict, "littles-law").contains("(ratio 0.01"), "{verdict:?}");
+}
+
+#[test]
 fn connections_that_thread_division_drops_are_missed() {
     let verdict = published(of_2015(395_847, 13_146.69, 30_120.0, ErrorCounts::default()));
     assert_eq!(rules_of(&verdict), ["fewer-connections"]);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::diagnostic::{
-    Code, Diagnostic, Diagnostics, Name, Place, Placed, SIZE_LIMIT, SourceFile, folder_entries, is_name, known,
+    Code, Diagnostic, Diagnostics, Name, Place, Placed, SIZE_LIMIT, SourceFile, folder_entries, is_name, nearest_hint,
     read_bytes, read_source,
 };
 use crate::plan::check::{DataSet, ExpectedDocument, TableRows};
@@ -24,7 +24,7 @@ pub(super) fn read_data(
     let folder = all.join(&name.value);
     if !folder.is_dir() {
         let message = format!("there is no data set `{}`", name.value);
-        let hint = known(&name.value, "data sets", folder_names(&all).iter().map(String::as_str));
+        let hint = nearest_hint(&name.value, "data sets", folder_names(&all).iter().map(String::as_str));
         let label = format!("no folder `{}`", folder.display());
         diagnostics.push(Diagnostic::at(Code::UnknownData, &name.place, message).label(label).hint(hint));
         return None;
@@ -48,6 +48,7 @@ fn schema(folder: &Path, name: &Placed<String>, is_needed: bool, diagnostics: &m
         Err(problem) if problem.code() == Code::NoSuchFile && !is_needed => return None,
         Err(problem) => problem,
     };
+    let problem = problem.if_missing("a data set for a database needs a schema.sql that creates its tables");
     diagnostics.push(problem.named_at(&name.place, "the database is made from this data set"));
     None
 }

@@ -1,38 +1,40 @@
 //! Rules about endpoints: somebody must have them, their documents must exist, their database too.
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, known};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest_hint};
 use crate::plan::check::Written;
 use crate::scenario::{Daemon, DatabaseUse, Round};
 
 /// Each endpoint of a round belongs to a daemon, and each daemon has something to do in it.
 pub(super) fn check_endpoints(written: Written<'_>, diagnostics: &mut Diagnostics) {
     // Where a daemon could not be read, or one of its endpoints, nobody knows what the daemons have.
-    let is_wrong = |daemon: &Daemon| {
-        let path = &daemon.place.file.path;
-        diagnostics.in_order().iter().any(|found| found.site.path() == path.as_path())
-    };
-    if written.daemons.len() < written.scenario.daemons.len() || written.daemons.iter().any(is_wrong) {
+    let is_wrong = |daemon: &Daemon| diagnostics.has_any_in(&daemon.place.file.path);
+    let are_known = !written.daemons.is_empty() && written.daemons.len() >= written.scenario.daemons.len();
+    if !are_known || written.daemons.iter().any(is_wrong) {
         return;
     }
     for round in &written.scenario.rounds {
-        check_unknown_endpoints(round, written.daemons, diagnostics);
-        check_idle_daemons(round, written, diagnostics);
+        if check_unknown_endpoints(round, written.daemons, diagnostics) {
+            check_idle_daemons(round, written, diagnostics);
+        }
     }
 }
 
-fn check_unknown_endpoints(round: &Round, daemons: &[Daemon], diagnostics: &mut Diagnostics) {
+/// Whether somebody has each of them.
+fn check_unknown_endpoints(round: &Round, daemons: &[Daemon], diagnostics: &mut Diagnostics) -> bool {
     let mut paths: Vec<&str> = Vec::new();
     for path in daemons.iter().flat_map(|daemon| &daemon.endpoints).map(|endpoint| endpoint.path.value.as_str()) {
         if !paths.contains(&path) {
             paths.push(path);
         }
     }
-    for asked in round.endpoints.iter().filter(|asked| !paths.contains(&asked.value.as_str())) {
+    let unknown: Vec<_> = round.endpoints.iter().filter(|asked| !paths.contains(&asked.value.as_str())).collect();
+    for asked in &unknown {
         let message = format!("no daemon of this scenario has the endpoint `{}`", asked.value);
-        let hint = known(&asked.value, "endpoints", paths.iter().copied());
+        let hint = nearest_hint(&asked.value, "endpoints", paths.iter().copied());
         let diagnostic = Diagnostic::at(Code::UnknownEndpoint, &asked.place, message).label("nobody answers this");
         diagnostics.push_unless_consequence(diagnostic.hint(hint));
     }
+    unknown.is_empty()
 }
 
 fn check_idle_daemons(round: &Round, written: Written<'_>, diagnostics: &mut Diagnostics) {
@@ -81,7 +83,7 @@ pub(super) fn check_documents(written: Written<'_>, diagnostics: &mut Diagnostic
         let diagnostic = Diagnostic::at(Code::UnknownDocument, &document.place, message)
             .label(format!("no file `{}`", file.display()))
             .also(&name.place, "the data set")
-            .hint(known(&document.value, "documents", data.documents.keys().map(String::as_str)));
+            .hint(nearest_hint(&document.value, "documents", data.documents.keys().map(String::as_str)));
         diagnostics.push_unless_consequence(diagnostic);
     }
 }

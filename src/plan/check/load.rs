@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, Placed, known};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Placed, nearest_hint};
 use crate::inventory::{Inventory, read_inventory};
 use crate::plan::check::data::{folder_names, read_data};
 use crate::plan::check::folder::{files_in, name_in, normal};
@@ -90,7 +90,10 @@ fn read_daemons(folder: &Path, scenario: &Scenario, diagnostics: &mut Diagnostic
         }
         match read_daemon(&own, diagnostics) {
             Ok(daemon) => daemons.push(daemon),
-            Err(problem) => diagnostics.push(problem.named_at(&name.place, "named here")),
+            Err(problem) => {
+                let problem = problem.if_missing("a daemon's folder needs a daemon.toml that says how it is started");
+                diagnostics.push(problem.named_at(&name.place, "named here"));
+            }
         }
     }
     daemons
@@ -98,7 +101,7 @@ fn read_daemons(folder: &Path, scenario: &Scenario, diagnostics: &mut Diagnostic
 
 fn unknown_daemon(name: &Placed<String>, own: &Path, all: &Path) -> Diagnostic {
     let message = format!("there is no daemon `{}`", name.value);
-    let hint = known(&name.value, "daemons", folder_names(all).iter().map(String::as_str));
+    let hint = nearest_hint(&name.value, "daemons", folder_names(all).iter().map(String::as_str));
     Diagnostic::at(Code::UnknownDaemon, &name.place, message).label(format!("no folder `{}`", own.display())).hint(hint)
 }
 

@@ -1,6 +1,6 @@
 //! Rules about load shapes: what the load generator can do.
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, Place, duration_words, known};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, duration_words, nearest_hint};
 use crate::plan::check::{Pace, ToolFacts};
 use crate::scenario::Load;
 
@@ -9,7 +9,7 @@ pub(super) fn check_load(load: &Load, tools: &[ToolFacts], diagnostics: &mut Dia
     check_connections(load, diagnostics);
     let Some(tool) = tools.iter().find(|tool| tool.name == load.tool.value) else {
         let message = format!("there is no load generator `{}`", load.tool.value);
-        let hint = known(&load.tool.value, "load generators", tools.iter().map(|tool| tool.name));
+        let hint = nearest_hint(&load.tool.value, "load generators", tools.iter().map(|tool| tool.name));
         let diagnostic = Diagnostic::at(Code::UnknownTool, &load.tool.place, message).label("unknown");
         diagnostics.push_unless_consequence(diagnostic.hint(hint));
         return;
@@ -58,22 +58,25 @@ fn check_connections(load: &Load, diagnostics: &mut Diagnostics) {
     if threads == 0 || connections.is_multiple_of(threads) {
         return;
     }
-    let threads_label = if load.threads.place == load.place { "threads = 2 by default" } else { "threads" };
-    let point = |diagnostic: Diagnostic, place: &Place| diagnostic.also(place, threads_label);
+    // A default has no place of its own to point at.
+    let (by, is_default) = if load.threads.place == load.place { (", the default", true) } else { ("", false) };
+    let mut point = |diagnostic: Diagnostic| {
+        let pointed = if is_default { diagnostic } else { diagnostic.also(&load.threads.place, "threads") };
+        diagnostics.push_unless_consequence(pointed);
+    };
     if connections < threads {
-        let message = format!("{connections} connections are too few for {threads} threads");
+        let message = format!("connections = {connections} is too few for {threads} threads{by}");
         let diagnostic = Diagnostic::at(Code::FewerConnectionsThanThreads, &load.connections.place, message)
             .label("each thread needs one")
             .hint(format!("write threads = {connections}, or at least connections = {threads}"));
-        diagnostics.push_unless_consequence(point(diagnostic, &load.threads.place));
-        return;
+        return point(diagnostic);
     }
     let real = connections - connections % threads;
     let message =
-        format!("{threads} threads do not divide {connections} connections evenly: only {real} will be opened");
+        format!("{threads} threads{by} do not divide {connections} connections evenly: only {real} will be opened");
     let diagnostic = Diagnostic::at(Code::UnevenConnections, &load.connections.place, message)
         .warning()
         .label(format!("really {real}"))
         .hint(format!("write connections = {real} or {}", real.saturating_add(threads)));
-    diagnostics.push_unless_consequence(point(diagnostic, &load.threads.place));
+    point(diagnostic);
 }

@@ -1,6 +1,6 @@
 //! Rules about who does what: roles, and the load generators that machines must have.
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, Place, Placed, known};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Place, Placed, nearest_hint};
 use crate::inventory::{Inventory, Machine};
 use crate::plan::check::Written;
 use crate::scenario::Round;
@@ -10,8 +10,7 @@ pub(super) fn check_roles(written: Written<'_>, diagnostics: &mut Diagnostics) {
     let Some(inventory) = written.inventory else { return };
     check_shared_roles(inventory, diagnostics);
     // A role that is mistyped in the inventory is reported there, and would be missing here as well.
-    let path = &inventory.place.file.path;
-    if diagnostics.in_order().iter().any(|found| found.site.path() == path.as_path()) {
+    if diagnostics.has_any_in(&inventory.place.file.path) {
         return;
     }
     let mut told: Vec<&str> = Vec::new();
@@ -87,7 +86,7 @@ pub(super) fn check_tools(written: Written<'_>, diagnostics: &mut Diagnostics) {
         for (name, path) in machine.tools.iter().filter(|(name, _)| !names().any(|known| known == name.as_str())) {
             let message = format!("`{name}` is not a load generator");
             let diagnostic = Diagnostic::at(Code::UnknownTool, &path.place, message).label("a program for nothing");
-            diagnostics.push_unless_consequence(diagnostic.hint(known(name, "load generators", names())));
+            diagnostics.push_unless_consequence(diagnostic.hint(nearest_hint(name, "load generators", names())));
         }
     }
     for round in &written.scenario.rounds {

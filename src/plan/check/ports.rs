@@ -97,9 +97,9 @@ fn too_few(scenario: &Scenario, postgres: &Postgres, worst: &Demand<'_>) -> Diag
     }
     sum.push(format!("{RESERVED} kept for the superuser"));
     let needed = worst.total();
-    let (daemon, path) = (&worst.what.daemon.name, &worst.what.endpoint.path.value);
     let message = format!(
-        "`{daemon}` may open more connections on `{path}` than PostgreSQL allows: {} = {needed}, and max_connections is {}",
+        "`{}` may open more connections than PostgreSQL allows: {} = {needed}, and max_connections is {}",
+        worst.what.daemon.name,
         sum.join(" + "),
         postgres.max_connections.value,
     );

@@ -56,6 +56,7 @@ impl<'a> Written<'a> {
 
 /// Applies all rules. What follows only from a value that is wrong by itself is not reported.
 pub fn apply_rules(written: Written<'_>, diagnostics: &mut Diagnostics) {
+    diagnostics.seal();
     ports::check_ports(written, diagnostics);
     ports::check_database_connections(written, diagnostics);
     machines::check_roles(written, diagnostics);

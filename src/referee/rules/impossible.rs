@@ -1,6 +1,6 @@
 //! Can the figures be true at all?
 
-use crate::metric::{LoadFigures, count, duration_us};
+use crate::metric::{Latency, LoadFigures, count, duration_us};
 use crate::referee::rules::Case;
 use crate::referee::verdict::{Gives, Rule};
 
@@ -18,8 +18,8 @@ pub fn check(case: &Case<'_>) -> Option<String> {
 }
 
 fn contradiction(figures: &LoadFigures) -> Option<String> {
-    let latency = &figures.latency;
-    if !all_numbers(figures) {
+    let latencies = std::iter::once(&figures.latency).chain(&figures.service_time);
+    if !latencies.clone().all(|latency| all_numbers(figures, latency)) {
         return Some("one of them is negative or no number".to_owned());
     }
     if figures.duration_us == 0 {
@@ -28,6 +28,10 @@ fn contradiction(figures: &LoadFigures) -> Option<String> {
     if figures.errors.status > figures.requests {
         return Some(format!("{} refusals among {} answers", count(figures.errors.status), count(figures.requests)));
     }
+    latencies.into_iter().find_map(disorder)
+}
+
+fn disorder(latency: &Latency) -> Option<String> {
     // Tools round each figure by itself, so a mean may exceed the maximum by its last digit.
     if latency.mean_us > latency.max_us * 1.01 + 1.0 {
         return Some(format!(
@@ -40,8 +44,7 @@ fn contradiction(figures: &LoadFigures) -> Option<String> {
     Some(format!("the {}th percentile is below the {}th", falls[1].rank, falls[0].rank))
 }
 
-fn all_numbers(figures: &LoadFigures) -> bool {
-    let latency = &figures.latency;
+fn all_numbers(figures: &LoadFigures, latency: &Latency) -> bool {
     let single = [figures.printed_requests_per_second, latency.mean_us, latency.stdev_us, latency.max_us];
     let percentiles = latency.percentiles.iter().flat_map(|percentile| [percentile.rank, percentile.us]);
     single.into_iter().chain(latency.min_us).chain(percentiles).all(|number| number.is_finite() && number >= 0.0)

@@ -1,0 +1,1 @@
+CREATE TABLE agents (number text);
