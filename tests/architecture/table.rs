@@ -1,0 +1,52 @@
+//! Which room may use which. `docs/architecture.md` shows the same table to people, and a test holds that it does.
+
+/// A room and the rooms it may use. A room that is not named here may not exist.
+pub const MAY_USE: &[(&str, &[&str])] = &[
+    ("command", &[]),
+    ("metric", &[]),
+    ("diagnostic", &[]),
+    ("inventory", &["diagnostic"]),
+    ("scenario", &["diagnostic"]),
+    ("tool", &["command", "metric"]),
+    ("wire", &["command"]),
+    ("host", &["wire"]),
+    // `tool`: which load generators there are, their packages and their shortest loads decide what is planned.
+    ("plan", &["command", "diagnostic", "inventory", "scenario", "tool"]),
+    // `metric`: only how a size is written for people.
+    ("agent", &["command", "metric", "wire"]),
+    ("event", &["command", "metric", "plan"]),
+    // `tool`: the run asks a tool how it is called and what it printed; it knows no tool by name.
+    ("run", &["command", "event", "host", "plan", "tool", "wire"]),
+    // `wire`: facts of machines are kept as the agent told them.
+    ("store", &["event", "metric", "plan", "wire"]),
+    // `diagnostic`: the one function that makes outside bytes harmless on a terminal.
+    ("display", &["diagnostic", "event", "metric"]),
+    ("referee", &["event", "metric", "plan", "store"]),
+    ("report", &["command", "event", "metric", "plan", "referee", "store", "wire"]),
+    (
+        "cli",
+        &[
+            "agent",
+            "command",
+            "diagnostic",
+            "display",
+            "event",
+            "host",
+            "inventory",
+            "metric",
+            "plan",
+            "referee",
+            "report",
+            "run",
+            "scenario",
+            "store",
+            "tool",
+            "wire",
+        ],
+    ),
+];
+
+/// The rooms that a room may use.
+pub fn may_use(room: &str) -> Option<&'static [&'static str]> {
+    MAY_USE.iter().find(|(name, _)| *name == room).map(|(_, others)| *others)
+}
