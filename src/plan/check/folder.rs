@@ -98,6 +98,8 @@ pub(super) fn name_in(project: &Path, path: &Path) -> Option<String> {
 
 /// A path without `.` and `..`, from the root: where a file lies, as its name says.
 pub(super) fn normal(path: &Path) -> PathBuf {
+    // The folder one is in has the empty path, which is none to `absolute`.
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut normal = PathBuf::new();
     for part in absolute.components() {
