@@ -54,7 +54,7 @@ fn a_hostile_log_line_is_kept_as_it_is_and_shown_harmless() {
 
 #[test]
 fn a_hostile_raw_output_is_kept_as_it_is_and_shown_harmless() {
-    for (mode, begin) in [("garbage", "\u{1b}]52;c;ZXZpbA==\u{7}<script>"), ("formula", "=cmd|' /C calc'!A0\n")] {
+    let shows = |mode, begin: &str| {
         let mut project = Project::new();
         project.wrk(mode);
         let ended = project.run();
@@ -63,5 +63,9 @@ fn a_hostile_raw_output_is_kept_as_it_is_and_shown_harmless() {
         assert!(run.bytes("trials/0001/raw/load.stdout").starts_with(begin.as_bytes()), "{mode}");
         assert_harmless(&project, &run, [&ended.stdout, &ended.stderr]);
         project.assert_clean();
-    }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| shows("garbage", "\u{1b}]52;c;ZXZpbA==\u{7}<script>"));
+        scope.spawn(|| shows("formula", "=cmd|' /C calc'!A0\n"));
+    });
 }

@@ -29,8 +29,13 @@ impl Phase {
 
     /// A project that stays in this phase for long.
     pub fn project(self) -> Project {
-        let slow = "ready = \"50s\"\ncalm = \"5s\"\nstop = \"40s\"";
-        let long = Scenario { wait: slow, ..Scenario::default() };
+        self.project_that_stops_in("40s")
+    }
+
+    /// The same, where a daemon has so long from TERM to KILL.
+    fn project_that_stops_in(self, stop: &str) -> Project {
+        let slow = format!("ready = \"50s\"\ncalm = \"5s\"\nstop = \"{stop}\"");
+        let long = Scenario { wait: &slow, ..Scenario::default() };
         match self {
             Self::Provision => {
                 let mut project = Project::new();
@@ -88,16 +93,16 @@ fn assert_interrupted(project: &Project, running: Running<'_>, name: &str) -> Ru
 #[test]
 fn ctrl_c_ends_any_phase_in_order_and_keeps_what_was_measured() {
     std::thread::scope(|scope| {
-        for phase in [Phase::Provision, Phase::Ready, Phase::Load] {
+        for phase in Phase::ALL {
             scope.spawn(move || {
-                let project = phase.project();
+                let project = phase.project_that_stops_in("2s");
                 let running = phase.begin(&project);
                 let begun = Instant::now();
                 running.signal(Signal::SIGINT);
                 let run = assert_interrupted(&project, running, "Ctrl-C");
                 assert!(begun.elapsed() < Duration::from_secs(8), "{phase:?} took {:?}", begun.elapsed());
                 let finished = run.event("campaign-finished");
-                let measured = u64::from(phase == Phase::Load);
+                let measured = u64::from(matches!(phase, Phase::Load | Phase::Stop));
                 assert_eq!((&finished["measured"], &finished["failed"]), (&measured.into(), &0.into()), "{phase:?}");
                 if phase == Phase::Load {
                     // What the interrupted generator still printed is kept; there are no figures of it.

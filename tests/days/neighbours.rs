@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 
 use crate::days::interruption::Phase;
 use crate::support::project::Project;
-use crate::support::running::{RunDirectory, Running};
+use crate::support::running::RunDirectory;
 
 #[test]
 fn a_port_that_is_taken_is_told_with_its_process_and_nothing_is_started() {
@@ -42,17 +42,4 @@ fn two_campaigns_at_once_the_second_is_refused_and_told_whose_machine_it_is() {
     first.signal(Signal::SIGINT);
     first.end().assert_code(130);
     project.assert_clean_within(Duration::from_secs(5));
-}
-
-#[test]
-fn two_campaigns_in_two_state_directories_do_not_know_each_other() {
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                let project = Project::new();
-                Running::start(&project, project.command(crate::support::project::RUN)).end().assert_code(0);
-                project.assert_clean();
-            });
-        }
-    });
 }
