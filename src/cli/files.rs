@@ -7,29 +7,12 @@ use crate::cli::error::Problem;
 use crate::cli::exit;
 use crate::cli::main::print;
 use crate::diagnostic::Diagnostics;
-use crate::plan::check::{Pace, Project, ToolFacts, load_project};
+use crate::plan::check::{Project, load_project};
 use crate::plan::{self, Plan};
-use crate::tool;
-
-/// What the checks must know of the load generators.
-fn tool_facts() -> Vec<ToolFacts> {
-    let facts = |tool: &dyn tool::LoadTool| ToolFacts {
-        name: tool.name(),
-        pace: match tool.pace() {
-            tool::Pace::ClosedLoop => Pace::ClosedLoop,
-            tool::Pace::OpenLoop => Pace::OpenLoop,
-        },
-        shortest: tool.shortest(),
-        is_packaged: tool.package().is_some(),
-    };
-    tool::names().filter_map(tool::find).map(facts).collect()
-}
 
 /// Reads and checks the files; what was found is printed to standard error, and errors end the command.
 pub fn load(files: &Files, format: Format) -> Result<(Project, Diagnostics), Problem> {
-    let facts = tool_facts();
-    let (project, diagnostics) =
-        load_project(&files.scenario, files.hosts.as_deref(), files.project.as_deref(), &facts);
+    let (project, diagnostics) = load_project(&files.scenario, files.hosts.as_deref(), files.project.as_deref());
     match project {
         Some(project) => Ok((project, diagnostics)),
         None => {

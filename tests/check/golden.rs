@@ -52,7 +52,7 @@ fn check(case: &str) -> Checked {
     remove_blockers(&own, folder.path());
     lay_over(&own, folder.path());
     let scenario = folder.path().join("scenarios/calibration.toml");
-    let (project, diagnostics) = load_project(&scenario, None, None, &crate::TOOLS);
+    let (project, diagnostics) = load_project(&scenario, None, None);
     let shown = |text: String| text.replace(&format!("{}/", folder.path().display()), "");
     let human = if diagnostics.is_empty() { "nothing is wrong\n".to_owned() } else { told(&diagnostics) };
     Checked { project, human: shown(human), json: shown(diagnostics.json_lines()) }

@@ -8,15 +8,6 @@ mod schema;
 mod shipped;
 
 use std::path::Path;
-use std::time::Duration;
-
-use timetrial::plan::check::{Pace, ToolFacts};
-
-/// The load generators that the cases know.
-const TOOLS: [ToolFacts; 2] = [
-    ToolFacts { name: "wrk", pace: Pace::ClosedLoop, shortest: Duration::from_secs(1), is_packaged: true },
-    ToolFacts { name: "wrk2", pace: Pace::OpenLoop, shortest: Duration::from_secs(10), is_packaged: false },
-];
 
 /// The folder of this repository.
 fn root() -> &'static Path {

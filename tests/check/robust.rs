@@ -11,7 +11,7 @@ use timetrial::inventory::parse_inventory;
 use timetrial::plan::check::{Written, apply_rules};
 use timetrial::scenario::{check_requirements, parse_daemon, parse_scenario};
 
-use crate::{TOOLS, root};
+use crate::root;
 
 /// Reads one text as each kind of file, applies the rules to the result, and draws what was found.
 fn read_as_everything(bytes: &[u8]) {
@@ -38,8 +38,7 @@ fn read_text(file: &Arc<SourceFile>) {
     draw(&diagnostics);
     // The rules must cope with stand-ins, too.
     let daemons = [daemon];
-    let written =
-        Written { scenario: &scenario, inventory: Some(&inventory), daemons: &daemons, data: None, tools: &TOOLS };
+    let written = Written { scenario: &scenario, inventory: Some(&inventory), daemons: &daemons, data: None };
     let mut diagnostics = Diagnostics::new();
     apply_rules(written, &mut diagnostics);
     draw(&diagnostics);

@@ -6,7 +6,7 @@ use std::path::Path;
 use timetrial::diagnostic::{Code, Diagnostics};
 use timetrial::plan::check::load_project;
 
-use crate::{TOOLS, root};
+use crate::root;
 
 fn codes(diagnostics: &Diagnostics) -> Vec<Code> {
     diagnostics.in_order().iter().map(|found| found.code).collect()
@@ -14,7 +14,7 @@ fn codes(diagnostics: &Diagnostics) -> Vec<Code> {
 
 #[test]
 fn the_quickstart_has_nothing_wrong() {
-    let (project, diagnostics) = load_project(&root().join("scenarios/quickstart.toml"), None, None, &TOOLS);
+    let (project, diagnostics) = load_project(&root().join("scenarios/quickstart.toml"), None, None);
     assert!(diagnostics.is_empty(), "{}", diagnostics.render(false));
     let project = project.unwrap();
     assert_eq!(project.daemons.len(), 3);
@@ -25,15 +25,27 @@ fn the_quickstart_has_nothing_wrong() {
 }
 
 #[test]
+fn copies_are_named_from_the_project_folder_wherever_one_stands() {
+    // Tests run in the project folder, whose path from there is empty.
+    for scenario in [Path::new("scenarios/quickstart.toml"), &root().join("scenarios/quickstart.toml")] {
+        let inputs = load_project(scenario, None, None).0.unwrap().inputs;
+        for name in ["hosts.toml", "scenarios/quickstart.toml"] {
+            assert!(inputs.iter().any(|input| input.name == name), "{name}");
+        }
+        assert!(inputs.iter().all(|input| !input.name.starts_with('/')));
+    }
+}
+
+#[test]
 fn a_scenario_outside_any_project_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let scenario = folder.path().join("alone.toml");
     fs::write(&scenario, "").unwrap();
-    let (project, diagnostics) = load_project(&scenario, None, None, &TOOLS);
+    let (project, diagnostics) = load_project(&scenario, None, None);
     assert!(project.is_none());
     assert!(codes(&diagnostics).contains(&Code::NoProject));
     // The project may be said, and the hosts too.
-    let (_, diagnostics) = load_project(&scenario, Some(&root().join("hosts.toml")), Some(root()), &TOOLS);
+    let (_, diagnostics) = load_project(&scenario, Some(&root().join("hosts.toml")), Some(root()));
     assert!(!codes(&diagnostics).contains(&Code::NoProject));
 }
 
@@ -44,7 +56,7 @@ fn a_large_file_is_refused_and_many_problems_are_counted() {
     let scenario = folder.path().join("many.toml");
     let keys: String = (0..200).map(|number| format!("unknown-{number} = 1\n")).collect();
     fs::write(&scenario, keys).unwrap();
-    let (_, diagnostics) = load_project(&scenario, None, None, &TOOLS);
+    let (_, diagnostics) = load_project(&scenario, None, None);
     let codes = codes(&diagnostics);
     assert!(codes.contains(&Code::TooLarge) && codes.contains(&Code::TooMany), "{codes:?}");
     assert!(codes.len() < 60);
@@ -58,10 +70,10 @@ fn links_and_odd_files_in_a_daemon_are_refused() {
     let alpha = folder.path().join("daemons/alpha");
     fs::create_dir(alpha.join("__pycache__")).unwrap();
     fs::write(alpha.join("__pycache__/x.pyc"), "x").unwrap();
-    let (project, _) = load_project(&scenario, None, None, &TOOLS);
+    let (project, _) = load_project(&scenario, None, None);
     assert!(project.unwrap().inputs.iter().all(|input| !input.name.contains("__pycache__")));
     std::os::unix::fs::symlink("/etc/passwd", alpha.join("secrets")).unwrap();
-    let (project, diagnostics) = load_project(&scenario, None, None, &TOOLS);
+    let (project, diagnostics) = load_project(&scenario, None, None);
     assert!(project.is_none());
     assert_eq!(codes(&diagnostics), [Code::BadPath]);
 }

@@ -6,18 +6,13 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics, Placed, nearest_hint};
 use crate::inventory::{Inventory, read_inventory};
 use crate::plan::check::data::{folder_names, read_data};
 use crate::plan::check::folder::{files_in, name_in, normal};
-use crate::plan::check::{DataSet, InputFile, Project, ToolFacts, Written, apply_rules};
+use crate::plan::check::{DataSet, InputFile, Project, Written, apply_rules};
 use crate::scenario::{Daemon, Scenario, read_daemon, read_scenario};
 
 /// Reads a scenario and all that it refers to. `hosts` is `hosts.toml` of the project folder unless said; the project
 /// folder is the nearest one upward from the scenario that holds `hosts.toml` or `daemons/` unless said. There is a
 /// project only if nothing is wrong; warnings may be there all the same.
-pub fn load_project(
-    scenario: &Path,
-    hosts: Option<&Path>,
-    project: Option<&Path>,
-    tools: &[ToolFacts],
-) -> (Option<Project>, Diagnostics) {
+pub fn load_project(scenario: &Path, hosts: Option<&Path>, project: Option<&Path>) -> (Option<Project>, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
     let written = read_scenario(scenario, &mut diagnostics);
     let Some(folder) = project.map(Path::to_owned).or_else(|| project_folder(scenario)) else {
@@ -34,7 +29,7 @@ pub fn load_project(
     if diagnostics.has_syntax_error_in(scenario) {
         return (None, diagnostics);
     }
-    let data = read_rest(&folder, &written, inventory.as_ref(), &daemons, tools, &mut diagnostics);
+    let data = read_rest(&folder, &written, inventory.as_ref(), &daemons, &mut diagnostics);
     let Some(inventory) = inventory.filter(|_| !diagnostics.has_errors()) else { return (None, diagnostics) };
     let inputs = collect_inputs(&folder, &written, &inventory, &daemons, data.as_ref(), &mut diagnostics);
     if diagnostics.has_errors() {
@@ -50,10 +45,9 @@ fn read_rest(
     scenario: &Scenario,
     inventory: Option<&Inventory>,
     daemons: &[Daemon],
-    tools: &[ToolFacts],
     diagnostics: &mut Diagnostics,
 ) -> Option<DataSet> {
-    let mut written = Written { scenario, inventory, daemons, data: None, tools };
+    let mut written = Written { scenario, inventory, daemons, data: None };
     let schema_is_needed = scenario.postgres.is_some() && written.uses_database();
     let name = scenario.data.as_ref().filter(|name| !diagnostics.has_error_at(&name.place));
     let data = name.and_then(|name| read_data(folder, name, schema_is_needed, diagnostics));

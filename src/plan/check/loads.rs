@@ -1,22 +1,23 @@
 //! Rules about load shapes: what the load generator can do.
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, duration_words, nearest_hint};
-use crate::plan::check::{Pace, ToolFacts};
 use crate::scenario::Load;
+use crate::tool::{self, LoadRequest, LoadTool, Pace};
 
 /// A load must be one that its load generator can make.
-pub(super) fn check_load(load: &Load, tools: &[ToolFacts], diagnostics: &mut Diagnostics) {
+pub(super) fn check_load(load: &Load, diagnostics: &mut Diagnostics) {
     check_connections(load, diagnostics);
-    let Some(tool) = tools.iter().find(|tool| tool.name == load.tool.value) else {
+    let Some(tool) = tool::find(&load.tool.value) else {
         let message = format!("there is no load generator `{}`", load.tool.value);
-        let hint = nearest_hint(&load.tool.value, "load generators", tools.iter().map(|tool| tool.name));
+        let hint = nearest_hint(&load.tool.value, "load generators", tool::names());
         let diagnostic = Diagnostic::at(Code::UnknownTool, &load.tool.place, message).label("unknown");
         diagnostics.push_unless_consequence(diagnostic.hint(hint));
         return;
     };
-    check_rate(load, tool, tools, diagnostics);
-    if load.duration.value < tool.shortest {
-        let (name, shortest) = (tool.name, duration_words(tool.shortest));
+    check_rate(load, tool, diagnostics);
+    let shortest = tool.shortest_for(&request(load));
+    if load.duration.value < shortest {
+        let (name, shortest) = (tool.name(), duration_words(shortest));
         let message = format!("`{name}` needs at least {shortest} for figures worth reading");
         let diagnostic = Diagnostic::at(Code::TooShort, &load.duration.place, message)
             .label("too short")
@@ -26,14 +27,29 @@ pub(super) fn check_load(load: &Load, tools: &[ToolFacts], diagnostics: &mut Dia
     }
 }
 
-fn check_rate(load: &Load, tool: &ToolFacts, tools: &[ToolFacts], diagnostics: &mut Diagnostics) {
-    let name = tool.name;
+/// The load as the tool will be asked for it; where it goes to does not matter here.
+fn request(load: &Load) -> LoadRequest {
+    LoadRequest {
+        url: String::new(),
+        threads: load.threads.value,
+        connections: load.connections.value,
+        duration: load.duration.value,
+        timeout: load.timeout.value,
+        rate: load.rate.as_ref().map(|rate| rate.value),
+    }
+}
+
+fn check_rate(load: &Load, tool: &dyn LoadTool, diagnostics: &mut Diagnostics) {
+    let name = tool.name();
     let others = |pace: Pace| {
-        let names: Vec<_> =
-            tools.iter().filter(|tool| tool.pace == pace).map(|tool| format!("`{}`", tool.name)).collect();
+        let names: Vec<_> = tool::names()
+            .filter_map(tool::find)
+            .filter(|tool| tool.pace() == pace)
+            .map(|tool| format!("`{}`", tool.name()))
+            .collect();
         names.join(", ")
     };
-    match (&load.rate, tool.pace) {
+    match (&load.rate, tool.pace()) {
         (Some(rate), Pace::ClosedLoop) => {
             let message = format!("`{name}` has no rate: each connection sends as soon as it has an answer");
             let diagnostic = Diagnostic::at(Code::NeedlessRate, &rate.place, message)

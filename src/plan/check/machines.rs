@@ -4,6 +4,7 @@ use crate::diagnostic::{Code, Diagnostic, Diagnostics, Place, Placed, nearest_hi
 use crate::inventory::{Inventory, Machine};
 use crate::plan::check::Written;
 use crate::scenario::Round;
+use crate::tool;
 
 /// Each role that the scenario needs belongs to one machine.
 pub(super) fn check_roles(written: Written<'_>, diagnostics: &mut Diagnostics) {
@@ -81,20 +82,20 @@ fn machine_with<'a>(inventory: &'a Inventory, role: &str) -> Option<&'a Machine>
 /// names must be a load generator.
 pub(super) fn check_tools(written: Written<'_>, diagnostics: &mut Diagnostics) {
     let Some(inventory) = written.inventory else { return };
-    let names = || written.tools.iter().map(|tool| tool.name);
     for machine in &inventory.machines {
-        for (name, path) in machine.tools.iter().filter(|(name, _)| !names().any(|known| known == name.as_str())) {
+        for (name, path) in machine.tools.iter().filter(|(name, _)| !tool::names().any(|known| known == name.as_str()))
+        {
             let message = format!("`{name}` is not a load generator");
             let diagnostic = Diagnostic::at(Code::UnknownTool, &path.place, message).label("a program for nothing");
-            diagnostics.push_unless_consequence(diagnostic.hint(nearest_hint(name, "load generators", names())));
+            diagnostics.push_unless_consequence(diagnostic.hint(nearest_hint(name, "load generators", tool::names())));
         }
     }
     for round in &written.scenario.rounds {
-        let tool = &round.load.tool;
-        let comes_alone = written.tools.iter().any(|facts| facts.name == tool.value && !facts.is_packaged);
+        let wanted = &round.load.tool;
+        let comes_alone = tool::find(&wanted.value).is_some_and(|tool| tool.package().is_none());
         let Some(machine) = machine_with(inventory, &round.from.value).filter(|_| comes_alone) else { continue };
-        if !machine.tools.contains_key(&tool.value) {
-            diagnostics.push_unless_consequence(missing_tool(tool, machine));
+        if !machine.tools.contains_key(&wanted.value) {
+            diagnostics.push_unless_consequence(missing_tool(wanted, machine));
         }
     }
 }

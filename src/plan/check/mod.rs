@@ -15,5 +15,5 @@ mod project;
 mod rules;
 
 pub use load::load_project;
-pub use project::{DataSet, ExpectedDocument, InputFile, Pace, Project, TableRows, ToolFacts};
+pub use project::{DataSet, ExpectedDocument, InputFile, Project, TableRows};
 pub use rules::{Written, apply_rules};

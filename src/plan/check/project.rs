@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use crate::inventory::Inventory;
 use crate::scenario::{Daemon, Scenario};
@@ -68,26 +67,4 @@ pub struct TableRows {
     pub rows: u64,
     /// The CSV file's bytes, header included.
     pub bytes: Vec<u8>,
-}
-
-/// What the rules must know of a load generator. The plan does not depend on how one is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ToolFacts {
-    /// Its name in scenarios.
-    pub name: &'static str,
-    /// What decides when a request is sent.
-    pub pace: Pace,
-    /// The shortest load whose figures are worth reading.
-    pub shortest: Duration,
-    /// Whether a Debian package brings it; else the inventory names a binary.
-    pub is_packaged: bool,
-}
-
-/// What decides when a request is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
-    /// The answer to the last one.
-    ClosedLoop,
-    /// The clock.
-    OpenLoop,
 }

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Diagnostics, Placed};
 use crate::inventory::Inventory;
-use crate::plan::check::{DataSet, ToolFacts, endpoints, loads, machines, ports};
+use crate::plan::check::{DataSet, endpoints, loads, machines, ports};
 use crate::scenario::{Daemon, DatabaseUse, Endpoint, Round, Scenario};
 
 /// What was written, as far as it could be read.
@@ -16,8 +16,6 @@ pub struct Written<'a> {
     pub daemons: &'a [Daemon],
     /// The data set, if the scenario names one that exists.
     pub data: Option<&'a DataSet>,
-    /// The load generators that exist.
-    pub tools: &'a [ToolFacts],
 }
 
 /// One endpoint of one daemon that a round loads.
@@ -65,6 +63,6 @@ pub fn apply_rules(written: Written<'_>, diagnostics: &mut Diagnostics) {
     endpoints::check_documents(written, diagnostics);
     endpoints::check_database(written, diagnostics);
     for round in &written.scenario.rounds {
-        loads::check_load(&round.load, written.tools, diagnostics);
+        loads::check_load(&round.load, diagnostics);
     }
 }
