@@ -85,7 +85,8 @@ pub fn port_taken(listeners: &[Listener], machine: &str, port: u16, whose: &str)
     Some(Reason {
         code: "port-taken".to_owned(),
         message: format!("{machine}: port {port}, which {whose} shall listen on, is taken by {first}"),
-        detail: listeners.iter().map(ToString::to_string).collect(),
+        // One alone is in the message.
+        detail: listeners.iter().filter(|_| listeners.len() > 1).map(ToString::to_string).collect(),
         hint: Some("stop that process, or choose another port in the scenario".to_owned()),
     })
 }
