@@ -96,6 +96,22 @@ fn kill_9_of_the_agent_is_told_and_the_next_run_sweeps() {
 }
 
 #[test]
+#[ignore = "slow: waits for the 10 s of silence, and for the 30 s that an agent gets to leave"]
+fn an_agent_that_is_stopped_is_lost_and_does_not_keep_its_machine() {
+    let scenario = Scenario { load_s: 60, ..Scenario::default() };
+    let mut project = Project::with(&[("alpha", &[])], &scenario);
+    let running = project.begin();
+    running.await_event("load-started");
+    let agent = machine::pids(&project.path(""), "agent --state-dir")[0];
+    kill(Pid::from_raw(agent), Signal::SIGSTOP).unwrap();
+    running.end().assert_code(1).assert_said("lost the agent on here: not a word from it for 10 s");
+    project.scenario(&Scenario::default());
+    project.look();
+    project.run().assert_code(0).assert_said("1 measured");
+    project.assert_clean();
+}
+
+#[test]
 fn kill_9_of_the_agent_before_anything_was_changed_is_a_machine_that_is_not_fit() {
     let project = Phase::Provision.project();
     let running = Phase::Provision.begin(&project);
