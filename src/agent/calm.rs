@@ -42,7 +42,7 @@ pub fn wait(session: u32, below_percent: f64, window: Duration, limit: Duration)
 }
 
 fn ticks(session: u32) -> HashMap<u32, u64> {
-    procfs::members(session, None).into_iter().map(|process| (process.pid, process.cpu_ticks)).collect()
+    procfs::members(session).into_iter().map(|process| (process.pid, process.cpu_ticks)).collect()
 }
 
 fn used_since(before: &HashMap<u32, u64>, now: &HashMap<u32, u64>) -> u32 {

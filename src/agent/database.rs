@@ -62,7 +62,7 @@ pub fn start(agent: &Agent, request: &DatabaseRequest) -> Result<(Database, Repl
         Ok(filled) => filled,
         Err(failure) => {
             // Nothing half made stays: the campaign ends here, and the data goes with the work directory.
-            stop(&agent.processes, process, Duration::from_secs(5), None)?;
+            stop(&agent.processes, process, Duration::from_secs(5))?;
             return Err(failure);
         }
     };
@@ -73,7 +73,7 @@ pub fn start(agent: &Agent, request: &DatabaseRequest) -> Result<(Database, Repl
 
 /// Stops the cluster ("fast": its clients are cut) and removes its data.
 pub fn stop_and_remove(agent: &Agent, database: &Database) -> Result<Stopped, Failure> {
-    let stopped = stop(&agent.processes, database.process, Duration::from_secs(20), None)?;
+    let stopped = stop(&agent.processes, database.process, Duration::from_secs(20))?;
     let data = agent.state()?.work.join("db/data");
     fs::remove_dir_all(&data).map_err(|error| crate::agent::state::cannot("remove", &data, &error))?;
     Ok(stopped)

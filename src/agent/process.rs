@@ -246,13 +246,23 @@ impl Processes {
         }
     }
 
+    /// Children of the agent that it did not start: their parents died and left them, and the kernel gave them to it.
+    pub fn orphans(&self) -> Vec<u32> {
+        // Locked over the look, so that one that is being started is not taken for one.
+        let table = lock(&self.table);
+        let is_started = |pid| table.entries.values().any(|entry| entry.pid == pid && entry.exit.is_none());
+        let agent = std::process::id();
+        let children = procfs::all().into_iter().filter(|process| process.parent == agent).map(|process| process.pid);
+        children.filter(|pid| !is_started(*pid)).collect()
+    }
+
     /// Starts a helper program, waits for its end, and gives what it printed (its last 64 KiB each). It is killed at
     /// the time limit.
     pub fn run(&self, start: Start, most: Duration) -> Result<Output, Failure> {
         let label = start.label.clone();
         let number = self.start(start, Signal::SIGTERM)?;
         let Some(exit) = self.wait(number, most) else {
-            crate::agent::stop::stop(self, number, Duration::ZERO, None)?;
+            crate::agent::stop::stop(self, number, Duration::ZERO)?;
             return Err(Failure::new(
                 "too-slow",
                 format!("{label} did not end within {} s and was killed", most.as_secs()),

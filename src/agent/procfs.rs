@@ -58,12 +58,15 @@ fn pids() -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// The processes of a session, their descendants, and those that bear a mark in their environment or work under a
-/// directory. A process that left its session (a double fork, PostgreSQL's backends) is found by one of the others.
-pub fn members(session: u32, mark: Option<&str>) -> Vec<Stat> {
+/// The processes of a session, and their descendants.
+pub fn members(session: u32) -> Vec<Stat> {
+    family(|process| process.session == session)
+}
+
+/// The processes that belong, and their descendants.
+pub fn family(belongs: impl Fn(&Stat) -> bool) -> Vec<Stat> {
     let mut processes = all();
     let mut found: Vec<Stat> = Vec::new();
-    let belongs = |process: &Stat| process.session == session || mark.is_some_and(|mark| has_mark(process.pid, mark));
     let mut next: Vec<Stat> = processes.extract_if(.., |process| belongs(process)).collect();
     while !next.is_empty() {
         found.append(&mut next);

@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -75,7 +76,10 @@ fn attend(agent: &Arc<Agent>, woken: &Receiver<Wake>, out: &Out) -> Option<u64> 
 
 /// Stops everything, removes the work directory.
 fn leave(agent: &Agent) -> Reply {
+    agent.leaving.store(true, Ordering::Release);
     agent.processes.close();
+    // A hello that is under way either has made its directories by then, or makes none any more.
+    let _opened = lock(&agent.opening);
     let Ok(state) = agent.state() else { return Reply::Goodbye { stopped: Vec::new(), removed_work_dir: true } };
     let stopped = stop_all(&agent.processes, LAST_GRACE, &state.mark());
     Reply::Goodbye { stopped, removed_work_dir: state.close() }
@@ -178,7 +182,14 @@ fn hello(agent: &Agent, protocol: u32, run: &str, owner: &str, ca_bundle: Option
     if let Some(bundle) = ca_bundle {
         let _ = agent.ca_bundle.set(bundle);
     }
-    let state = agent.keep(State::open(&directory, run, owner, &agent.identity)?)?;
+    let _opening = lock(&agent.opening);
+    let while_busy = |told: Option<String>| {
+        if let Some(line) = told {
+            let _ = lock(&agent.notices).send(Notice::Progress { name: "waiting".to_owned(), line });
+        }
+        !agent.leaving.load(Ordering::Acquire)
+    };
+    let state = agent.keep(State::open(&directory, run, owner, &agent.identity, &while_busy)?)?;
     Ok(Reply::Welcome {
         protocol: wire::PROTOCOL,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -253,13 +264,13 @@ fn tree(agent: &Agent, process: u64) -> Result<Reply, Failure> {
     let session = agent.processes.with(process, |entry| entry.pid)?;
     let member =
         |stat: procfs::Stat| Member { pid: stat.pid, parent: stat.parent, zombie: stat.state == 'Z', name: stat.name };
-    Ok(Reply::Tree { members: procfs::members(session, None).into_iter().map(member).collect() })
+    Ok(Reply::Tree { members: procfs::members(session).into_iter().map(member).collect() })
 }
 
 fn stop_process(agent: &Agent, process: u64, grace_ms: u64, kill_now: bool) -> Result<Reply, Failure> {
     let began = std::time::Instant::now();
     let grace = if kill_now { Duration::ZERO } else { Duration::from_millis(grace_ms) };
-    let stopped = stop::stop(&agent.processes, process, grace, None)?;
+    let stopped = stop::stop(&agent.processes, process, grace)?;
     Ok(Reply::Stopped {
         exit: stopped.exit,
         killed: stopped.killed,

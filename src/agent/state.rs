@@ -51,11 +51,21 @@ const LONGEST_WORK: usize = 107 - "/s/.s.PGSQL.65535".len();
 /// How long a dying agent of an earlier run is waited for: it has its own 10 s to stop what it started.
 const PATIENCE: Duration = Duration::from_secs(12);
 
+/// A wait that is longer is told.
+const SHORT: Duration = Duration::from_millis(500);
+
 impl State {
-    /// Makes and locks the directories, and sweeps what dead agents left.
-    pub fn open(directory: &Path, run: &str, owner: &str, identity: &Identity) -> Result<Self, Failure> {
+    /// Makes and locks the directories, and sweeps what dead agents left. While it waits for another agent to leave it
+    /// asks `while_busy`, now and then with something to tell, whether it shall go on.
+    pub fn open(
+        directory: &Path,
+        run: &str,
+        owner: &str,
+        identity: &Identity,
+        while_busy: &dyn Fn(Option<String>) -> bool,
+    ) -> Result<Self, Failure> {
         make(directory, 0o755)?;
-        let lock = lock_alone(directory, owner)?;
+        let lock = lock_alone(directory, owner, while_busy)?;
         let swept = sweep(directory);
         let work = directory.join("w").join(work_name(run));
         if work.as_os_str().len() > LONGEST_WORK {
@@ -85,9 +95,15 @@ impl State {
 
     /// Removes the work directory; whether nothing of it is left.
     pub fn close(&self) -> bool {
-        let removed = fs::remove_dir_all(&self.work).is_ok() || !self.work.exists();
+        // A request that was under way may still write there: it fails soon, for its processes are gone.
+        for _ in 0..40 {
+            if fs::remove_dir_all(&self.work).is_ok() || !self.work.exists() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
         let _ = self.lock.set_len(0);
-        removed
+        !self.work.exists()
     }
 }
 
@@ -107,7 +123,9 @@ pub fn make(path: &Path, mode: u32) -> Result<(), Failure> {
 pub fn cannot(what: &str, path: &Path, error: &std::io::Error) -> Failure {
     let failure = Failure::new("file", format!("can't {what} {}: {error}", path.display()));
     match error.kind() {
-        std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => failure.hint(
+        std::io::ErrorKind::PermissionDenied
+        | std::io::ErrorKind::ReadOnlyFilesystem
+        | std::io::ErrorKind::NotADirectory => failure.hint(
             "choose a place that this user may write: `state_dir` of this machine in hosts.toml, or XDG_CACHE_HOME",
         ),
         std::io::ErrorKind::StorageFull => failure.hint("free some space there, or choose another `state_dir`"),
@@ -115,7 +133,7 @@ pub fn cannot(what: &str, path: &Path, error: &std::io::Error) -> Failure {
     }
 }
 
-fn lock_alone(directory: &Path, owner: &str) -> Result<File, Failure> {
+fn lock_alone(directory: &Path, owner: &str, while_busy: &dyn Fn(Option<String>) -> bool) -> Result<File, Failure> {
     let path = directory.join("lock");
     let mut file = OpenOptions::new()
         .read(true)
@@ -125,9 +143,15 @@ fn lock_alone(directory: &Path, owner: &str) -> Result<File, Failure> {
         .open(&path)
         .map_err(|error| cannot("open", &path, &error))?;
     let start = Instant::now();
+    let mut told = false;
     while file.try_lock().is_err() {
         if start.elapsed() > PATIENCE {
             return Err(busy(&mut file, &path));
+        }
+        let tell = !told && start.elapsed() > SHORT;
+        told |= tell;
+        if !while_busy(tell.then(|| format!("for {} to leave this machine", holder(&mut file)))) {
+            return Err(Failure::new("leaving", "the agent is leaving and starts nothing more"));
         }
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -141,12 +165,16 @@ fn lock_alone(directory: &Path, owner: &str) -> Result<File, Failure> {
 }
 
 fn busy(file: &mut File, path: &Path) -> Failure {
-    let mut owner = String::new();
-    let _ = file.read_to_string(&mut owner);
-    let owner = if owner.is_empty() { "somebody who left no name".to_owned() } else { owner };
-    Failure::new("busy", format!("this machine is in use by {owner}"))
+    Failure::new("busy", format!("this machine is in use by {}", holder(file)))
         .detail([format!("the lock is {}", path.display())])
         .hint("wait for that campaign to end; two at a time would measure each other")
+}
+
+/// Who holds the lock, as it says itself.
+fn holder(file: &mut File) -> String {
+    let mut owner = String::new();
+    let _ = file.rewind().and_then(|()| file.read_to_string(&mut owner));
+    if owner.is_empty() { "somebody who left no name".to_owned() } else { owner }
 }
 
 /// Removes what agents that died without cleaning up have left: their marked processes, and their work.
@@ -202,7 +230,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         fs::create_dir_all(place.path().join("w/0badf00d/db")).unwrap();
         fs::create_dir_all(place.path().join("roots/abc")).unwrap();
-        let state = State::open(place.path(), "run", "me", &myself()).unwrap();
+        let state = State::open(place.path(), "run", "me", &myself(), &|_| true).unwrap();
         assert_eq!(state.swept, [place.path().join("w/0badf00d").display().to_string()]);
         assert!(place.path().join("roots/abc").exists() && state.work.join("home").exists());
         assert!(state.close() && !state.work.exists());
@@ -212,7 +240,7 @@ mod tests {
     fn a_path_too_long_for_a_socket_is_refused_with_the_reason() {
         let place = tempfile::tempdir().unwrap();
         let long = place.path().join("x".repeat(90));
-        let failure = State::open(&long, "run", "me", &myself()).unwrap_err();
+        let failure = State::open(&long, "run", "me", &myself(), &|_| true).unwrap_err();
         assert_eq!(failure.code, "state-dir-too-long");
     }
 }

@@ -24,11 +24,12 @@ pub struct Stopped {
 /// After KILL, the kernel needs at most this long, or something is very wrong (a process stuck in the kernel).
 const KILL_LIMIT: Duration = Duration::from_secs(5);
 
-/// Stops a process: its polite signal, `grace`, KILL; then the rest of its session and all that bears `mark`.
-pub fn stop(processes: &Processes, number: u64, grace: Duration, mark: Option<&str>) -> Result<Stopped, Failure> {
+/// Stops a process: its polite signal, `grace`, KILL; then the rest of its session. With a daemon go the orphans: what
+/// left its session by a double fork would be measured together with the next one.
+pub fn stop(processes: &Processes, number: u64, grace: Duration) -> Result<Stopped, Failure> {
     let (pid, polite, exit) = processes.with(number, |entry| (entry.pid, entry.polite, entry.exit))?;
     // Who belongs to it is seen before it dies: afterwards its children have another parent.
-    let before = procfs::members(pid, mark);
+    let before = procfs::members(pid);
     let mut killed = false;
     let mut exit = exit.map(|(exit, _)| exit);
     if exit.is_none() && !grace.is_zero() {
@@ -40,17 +41,30 @@ pub fn stop(processes: &Processes, number: u64, grace: Duration, mark: Option<&s
         signal(pid, Signal::SIGKILL);
         exit = processes.wait(number, KILL_LIMIT);
     }
-    let leftovers = kill_rest(pid, &before, mark);
+    let leftovers = kill_rest(|| {
+        let orphans = if polite == Signal::SIGTERM { processes.orphans() } else { Vec::new() };
+        let mut left = procfs::family(|process| process.session == pid || orphans.contains(&process.pid));
+        let escaped: Vec<Stat> = before.iter().filter_map(|known| same(known, &left)).collect();
+        left.extend(escaped);
+        left
+    });
     Ok(Stopped { exit, killed, leftovers })
 }
 
-/// Kills what is left of a session until nothing is; who that was.
-fn kill_rest(session: u32, before: &[Stat], mark: Option<&str>) -> Vec<String> {
+/// A process that was seen before, if it is still there and not yet found.
+fn same(known: &Stat, found: &[Stat]) -> Option<Stat> {
+    let now = procfs::stat(known.pid).filter(|now| now.start_ticks == known.start_ticks);
+    now.filter(|now| !found.iter().any(|process| process.pid == now.pid))
+}
+
+/// Kills what is left until nothing is; who that was.
+fn kill_rest(look: impl Fn() -> Vec<Stat>) -> Vec<String> {
     let deadline = Instant::now() + KILL_LIMIT;
     let mut told: Vec<(u32, String)> = Vec::new();
     let mut patience = LEAVING;
     loop {
-        let left = left_of(session, before, mark);
+        let mut left = look();
+        left.retain(|process| process.state != 'Z' && process.pid != std::process::id());
         if left.is_empty() || Instant::now() > deadline {
             return told.into_iter().map(|(pid, command)| format!("{pid} {command}")).collect();
         }
@@ -70,18 +84,6 @@ fn kill_rest(session: u32, before: &[Stat], mark: Option<&str>) -> Vec<String> {
 
 /// Children that were told to leave by their parent may still be at it when the parent is gone: that is no fault.
 const LEAVING: Duration = Duration::from_millis(100);
-
-fn left_of(session: u32, before: &[Stat], mark: Option<&str>) -> Vec<Stat> {
-    let mut left = procfs::members(session, mark);
-    for known in before {
-        let same = |now: &Stat| now.start_ticks == known.start_ticks;
-        if !left.iter().any(|process| process.pid == known.pid) {
-            left.extend(procfs::stat(known.pid).filter(same));
-        }
-    }
-    left.retain(|process| process.state != 'Z' && process.pid != std::process::id());
-    left
-}
 
 /// Sends a signal; a process that is already gone is no error.
 pub fn signal(pid: u32, signal: Signal) {
@@ -109,9 +111,14 @@ pub fn stop_all(processes: &Processes, grace: Duration, mark: &str) -> Vec<Strin
     }
     for number in alive {
         // Those that have not ended are killed here; of those that have, what is left of the session.
-        if let Ok(rest) = stop(processes, number, Duration::ZERO, Some(mark)) {
+        if let Ok(rest) = stop(processes, number, Duration::ZERO) {
             stopped.extend(rest.leftovers);
         }
     }
+    // Also where nothing was alive any more: what has long left its session bears the mark, or has the agent as parent.
+    stopped.extend(kill_rest(|| {
+        let orphans = processes.orphans();
+        procfs::family(|process| orphans.contains(&process.pid) || procfs::has_mark(process.pid, mark))
+    }));
     stopped
 }

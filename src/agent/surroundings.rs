@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -28,6 +29,10 @@ pub struct Agent {
     pub(in crate::agent) state_dir: Option<PathBuf>,
     /// A CA bundle for downloads, once the controller has said so.
     pub(in crate::agent) ca_bundle: OnceLock<String>,
+    /// Set once the agent leaves: then nothing more is begun.
+    pub(in crate::agent) leaving: AtomicBool,
+    /// Held while the directories are being made.
+    pub(in crate::agent) opening: Mutex<()>,
     state: OnceLock<State>,
 }
 
@@ -41,6 +46,8 @@ impl Agent {
             identity: identity::choose(),
             state_dir,
             ca_bundle: OnceLock::new(),
+            leaving: AtomicBool::new(false),
+            opening: Mutex::default(),
             state: OnceLock::new(),
         }
     }

@@ -111,19 +111,22 @@ fn owner(run: &str) -> String {
 
 /// The report, the last words, and the exit code.
 fn finish(directory: &std::path::Path, summary: &Summary, format: Format) -> Result<u8, Problem> {
-    let invalid = stored::after_run(directory, format)?;
-    Ok(match &summary.error {
-        Some(RunError::Interrupted(_)) => exit::INTERRUPTED,
-        Some(RunError::NotFit(_)) => exit::NOT_FIT,
+    let code = match &summary.error {
+        // Where the record could not be written, no page can be either.
         Some(RunError::Record(error)) => {
             let error =
                 anyhow::anyhow!("{error}").context(format!("can't write the record in {}", directory.display()));
             return Err(Problem::new(exit::FAILED, error)
                 .hint("the run was stopped, and what was written before is kept; is the disk full?"));
         }
+        Some(RunError::Interrupted(_)) => exit::INTERRUPTED,
+        Some(RunError::NotFit(_)) => exit::NOT_FIT,
         Some(_) => exit::FAILED,
         None if summary.failed > 0 => exit::FAILED,
-        None if invalid => exit::INVALID,
         None => exit::FINE,
-    })
+    };
+    // How the run ended weighs more than a page that can't be written.
+    let keep = |problem: Problem| if code == exit::FINE { problem } else { problem.with_code(code) };
+    let invalid = stored::after_run(directory, format).map_err(keep)?;
+    Ok(if code == exit::FINE && invalid { exit::INVALID } else { code })
 }

@@ -28,6 +28,11 @@ impl Problem {
         Self { code, error: anyhow::anyhow!("told"), hint: None, silent: true }
     }
 
+    /// With another exit code.
+    pub fn with_code(self, code: u8) -> Self {
+        Self { code, ..self }
+    }
+
     /// With what to do.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());

@@ -8,7 +8,7 @@ pub const FAILED: u8 = 1;
 pub const WRONG_INPUT: u8 = 2;
 /// It ran, and a verdict is invalid.
 pub const INVALID: u8 = 3;
-/// A machine can't be reached or is not fit; nothing was changed.
+/// A machine can't be reached or is not fit; nothing but its cache was changed.
 pub const NOT_FIT: u8 = 5;
 /// Interrupted.
 pub const INTERRUPTED: u8 = 130;

@@ -62,11 +62,11 @@ fn state_word(state: &RunState) -> &'static str {
 /// Reads a run; what was changed since its end is said, whatever it is read for.
 fn read(wanted: &OneRun) -> Result<(PathBuf, StoredRun), Problem> {
     let directory = store::locate(&wanted.store.directory, &wanted.run)?;
+    let run = store::open(&directory)?;
     for change in store::damage(&directory)? {
         let line = format!("warning: {}: {} since the run's end\n", directory.display(), printable(&change));
         let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), line.as_bytes());
     }
-    let run = store::open(&directory)?;
     Ok((directory, run))
 }
 

@@ -4,8 +4,8 @@ use crate::diagnostic::printable;
 use crate::event::{Happening, Outcome, Reason};
 use crate::metric::{LoadFigures, count, duration_us, rate, short_bytes};
 
-/// The lines of an event.
-pub fn of(event: &Happening) -> Vec<String> {
+/// The lines of an event. What ended the last trial (`told`) and the campaign with it is said once.
+pub fn of(event: &Happening, told: Option<&Outcome>) -> Vec<String> {
     match event {
         Happening::CampaignStarted { run, trials, .. } => vec![format!("run {run}: {trials} trials")],
         Happening::MachineConnected { .. }
@@ -14,8 +14,12 @@ pub fn of(event: &Happening) -> Vec<String> {
         | Happening::DatabaseStarted { .. }
         | Happening::DatabaseStopped { .. } => machine(event),
         Happening::ProvisionProgress { name, line, .. } => vec![format!("  {}: {}", printable(name), printable(line))],
-        Happening::DaemonStopped { leftovers, .. } if !leftovers.is_empty() => {
-            vec![format!("    outlived its daemon and was killed: {}", printable(&leftovers.join(", ")))]
+        Happening::DaemonStopped { process, killed, took_ms, leftovers, .. } => {
+            let killed =
+                killed.then(|| format!("    its process {process} had to be killed, after {}", seconds(*took_ms)));
+            let leftovers = (!leftovers.is_empty())
+                .then(|| format!("    outlived its daemon and was killed: {}", printable(&leftovers.join(", "))));
+            killed.into_iter().chain(leftovers).collect()
         }
         Happening::DaemonCalm { calm: false, cpu_percent, .. } => {
             vec![format!("    not calm before the load: {cpu_percent:.0} % of a CPU")]
@@ -25,12 +29,9 @@ pub fn of(event: &Happening) -> Vec<String> {
             vec![format!("    wrong answer after the load: {}", printable(detail.as_deref().unwrap_or("no detail")))]
         }
         Happening::TrialFinished { outcome, .. } => outcome_lines(outcome, "    "),
-        Happening::Interrupted { signal } => {
-            vec![format!("stopping ({signal}): ending the load and the daemons, keeping what was measured")]
-        }
         Happening::Warning { message } => vec![format!("warning: {}", printable(message))],
         Happening::CampaignFinished { outcome, measured, failed, not_run } => {
-            finished(outcome, *measured, *failed, *not_run)
+            finished(outcome, *measured, *failed, *not_run, told == Some(outcome))
         }
         _ => Vec::new(),
     }
@@ -102,7 +103,7 @@ fn reason_lines(reason: &Reason, indent: &str) -> Vec<String> {
     std::iter::once(format!("{indent}failed: {}", printable(&reason.message))).chain(detail).chain(hint).collect()
 }
 
-fn finished(outcome: &Outcome, measured: usize, failed: usize, not_run: usize) -> Vec<String> {
+fn finished(outcome: &Outcome, measured: usize, failed: usize, not_run: usize, told: bool) -> Vec<String> {
     let mut line = format!("{measured} measured");
     if failed > 0 {
         line.push_str(&format!(", {failed} failed"));
@@ -110,7 +111,7 @@ fn finished(outcome: &Outcome, measured: usize, failed: usize, not_run: usize) -
     if not_run > 0 {
         line.push_str(&format!(", {not_run} not run"));
     }
-    let mut lines = outcome_lines(outcome, "");
+    let mut lines = if told { Vec::new() } else { outcome_lines(outcome, "") };
     lines.push(line);
     lines
 }

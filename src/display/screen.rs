@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::diagnostic::printable;
 use crate::display::progress::Progress;
 use crate::display::{json, lines};
-use crate::event::{Event, Happening};
+use crate::event::{Event, Happening, Outcome};
 
 /// How events are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub enum Style {
 pub struct Display {
     style: Style,
     progress: Progress,
+    /// How the last trial ended.
+    told: Option<Outcome>,
     bar: ProgressBar,
 }
 
@@ -37,7 +39,7 @@ impl Display {
         if let Ok(template) = ProgressStyle::with_template("{prefix} [{bar:30}] {wide_msg}") {
             bar.set_style(template.progress_chars("=> "));
         }
-        Self { style, progress: Progress::default(), bar }
+        Self { style, progress: Progress::default(), told: None, bar }
     }
 
     /// Shows an event. A display that can't be written to is no reason to stop.
@@ -57,8 +59,11 @@ impl Display {
                 printable(round)
             ));
         }
-        for line in lines::of(&event.event) {
+        for line in lines::of(&event.event, self.told.as_ref()) {
             self.say(&line);
+        }
+        if let Happening::TrialFinished { outcome, .. } = &event.event {
+            self.told = Some(outcome.clone());
         }
         self.draw(&event.event);
     }

@@ -253,7 +253,7 @@ fn deliver(message: FromAgent, shared: &Pending, progress: &mpsc::UnboundedSende
     }
 }
 
-/// How long an agent gets to say goodbye before its end of the pipe is closed.
+/// How long an agent gets to end after its goodbye, before it is killed.
 pub const GOODBYE: Duration = Duration::from_secs(30);
 
 #[cfg(test)]

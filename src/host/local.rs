@@ -38,7 +38,10 @@ pub async fn start_local(machine: &str, state_dir: Option<&str>) -> Result<(Loca
 impl LocalHost {
     /// Waits for the agent's end; it was asked to leave before.
     pub async fn wait(mut self) {
-        // One that does not end has lost its input with the link, and ends by its own dead man's switch.
-        let _ = tokio::time::timeout(GOODBYE, self.child.wait()).await;
+        if tokio::time::timeout(GOODBYE, self.child.wait()).await.is_err() {
+            // One that hears nothing any more (it was stopped, or hangs in the kernel) would keep its lock for ever. What
+            // it leaves is swept by the next agent.
+            let _ = self.child.kill().await;
+        }
     }
 }

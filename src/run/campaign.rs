@@ -31,7 +31,7 @@ pub struct Summary {
     pub measured: usize,
     /// Trials without.
     pub failed: usize,
-    /// Trials not begun.
+    /// Trials not begun, and the one that the user stopped.
     pub not_run: usize,
     /// What ended it early.
     pub error: Option<RunError>,
@@ -114,14 +114,7 @@ where
         trials: plan.trials.len(),
         estimate_s: plan.estimate_s(),
     })?;
-    for machine in &plan.machines {
-        let (host, link) = connect(machine).await?;
-        state.machines.insert(machine.name.clone(), Connected { link, host });
-        prepare::hello(state, machine).await?;
-    }
-    prepare::facts(state, "before").await?;
-    prepare::ports_free(state).await?;
-    prepare::provision(state).await?;
+    get_fit(state, connect).await.map_err(RunError::before_changes)?;
     prepare::sources(state).await?;
     prepare::database(state).await?;
     for planned in &plan.trials {
@@ -131,13 +124,31 @@ where
             Ok(()) => summary.measured += 1,
             Err(TrialError::Failed(_)) => summary.failed += 1,
             Err(TrialError::Fatal(error)) => {
-                summary.failed += 1;
+                // A trial that the user stopped did not fail.
+                let count =
+                    if matches!(error, RunError::Interrupted(_)) { &mut summary.not_run } else { &mut summary.failed };
+                *count += 1;
                 return Err(error);
             }
         }
     }
     prepare::stop_database(state).await?;
     prepare::facts(state, "after").await
+}
+
+/// Everything before the first change: contact, facts, ports, and the cache.
+async fn get_fit<C>(state: &mut State<'_>, connect: C) -> Result<(), RunError>
+where
+    C: AsyncFn(&Machine) -> Result<(Option<LocalHost>, Link), LinkError>,
+{
+    for machine in &state.campaign.plan.machines {
+        let (host, link) = connect(machine).await?;
+        state.machines.insert(machine.name.clone(), Connected { link, host });
+        prepare::hello(state, machine).await?;
+    }
+    prepare::facts(state, "before").await?;
+    prepare::ports_free(state).await?;
+    prepare::provision(state).await
 }
 
 pub(in crate::run) fn stop_if_asked(state: &State<'_>) -> Result<(), RunError> {

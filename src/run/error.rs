@@ -60,6 +60,14 @@ impl From<LinkError> for TrialError {
 }
 
 impl RunError {
+    /// The same, before anything was changed: a machine that can't be reached or refuses is not fit.
+    pub fn before_changes(self) -> Self {
+        match &self {
+            Self::Link(_) => Self::NotFit(self.reason()),
+            _ => self,
+        }
+    }
+
     /// The reason, as it stands in the events.
     pub fn reason(&self) -> Reason {
         let plain =
@@ -72,7 +80,12 @@ impl RunError {
                 detail: failure.detail.clone(),
                 hint: failure.hint.clone(),
             },
-            Self::Link(lost @ LinkError::Lost { .. }) => plain("agent-lost", lost.to_string()),
+            Self::Link(lost @ LinkError::Lost { .. }) => Reason {
+                hint: Some(
+                    "what it had started ends by itself or is removed by the next run, which says so".to_owned(),
+                ),
+                ..plain("agent-lost", lost.to_string())
+            },
             Self::Link(other) => plain("protocol", other.to_string()),
             Self::Record(error) => plain("record", format!("can't write the run's record: {error}")),
             Self::Interrupted(signal) => plain("interrupted", format!("stopped by {signal}")),

@@ -11,14 +11,15 @@ use crate::wire::{self, DatabaseRequest, Listener, Reply, Request, WorkFile};
 
 /// Opens the conversation: the agent takes its lock, and sweeps what a dead one left.
 pub async fn hello(state: &mut State<'_>, machine: &Machine) -> Result<(), RunError> {
-    let link = state.link(&machine.name)?;
     let request = Request::Hello {
         protocol: wire::PROTOCOL,
         run: state.campaign.run.to_owned(),
         owner: state.campaign.owner.clone(),
         ca_bundle: machine.ca_bundle.clone(),
     };
-    let Reply::Welcome { version, pid, boot_id, swept, .. } = ask(state, &link, request).await? else {
+    // It may wait for the agent of an earlier run to leave, and says so.
+    let Reply::Welcome { version, pid, boot_id, swept, .. } = ask_with_progress(state, &machine.name, request).await?
+    else {
         return Err(out_of_turn(&machine.name));
     };
     let transport = match machine.transport {
@@ -84,7 +85,8 @@ pub fn port_taken(listeners: &[Listener], machine: &str, port: u16, whose: &str)
     Some(Reason {
         code: "port-taken".to_owned(),
         message: format!("{machine}: port {port}, which {whose} shall listen on, is taken by {first}"),
-        detail: listeners.iter().map(ToString::to_string).collect(),
+        // One alone is in the message.
+        detail: listeners.iter().filter(|_| listeners.len() > 1).map(ToString::to_string).collect(),
         hint: Some("stop that process, or choose another port in the scenario".to_owned()),
     })
 }

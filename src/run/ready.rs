@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::event::{Happening, Reason};
-use crate::host::{Link, ProcessNotices};
+use crate::host::ProcessNotices;
 use crate::plan::document;
 use crate::plan::{Daemon, Document, Trial, WorkersAt};
-use crate::run::campaign::State;
+use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
 use crate::run::error::{RunError, TrialError};
 use crate::wire::{Answer, Member, Notice, Reply, Request};
@@ -87,7 +87,7 @@ async fn look(state: &State<'_>, trial: &Trial, running: &[Running]) -> Result<S
     let (Some(expected), Some(daemon)) = (plan.documents.get(&trial.document), plan.daemon(&trial.daemon)) else {
         return Ok(Seen::Nothing("the plan lacks its document".to_owned()));
     };
-    let probed = probe(&state.link(&trial.client)?, trial).await?;
+    let probed = probe(state, trial).await?;
     let (status, keep_alive, body) = match probed {
         Answer::Nothing { why } => return Ok(Seen::Nothing(why)),
         Answer::Http { status, keep_alive, body, .. } => (status, keep_alive, body),
@@ -107,10 +107,10 @@ async fn look(state: &State<'_>, trial: &Trial, running: &[Running]) -> Result<S
 }
 
 /// Asks the daemon once, from where the load will come.
-pub async fn probe(client: &Link, trial: &Trial) -> Result<Answer, TrialError> {
-    let (address, path) = (trial.address.clone(), trial.endpoint.clone());
+pub async fn probe(state: &State<'_>, trial: &Trial) -> Result<Answer, TrialError> {
+    let (client, address, path) = (state.link(&trial.client)?, trial.address.clone(), trial.endpoint.clone());
     let request = Request::Probe { address, port: trial.port, path, timeout_ms: PROBE_LIMIT_MS };
-    match client.ask(request).await? {
+    match ask(state, &client, request).await? {
         Reply::Answer(answer) => Ok(answer),
         other => Err(RunError::Link(client.out_of_turn(&other)).into()),
     }

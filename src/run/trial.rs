@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use crate::event::{Happening, Outcome, Reason, paths};
-use crate::host::LinkError;
+use crate::host::{Link, LinkError};
 use crate::plan::{Daemon, Trial};
 use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
 use crate::run::error::{RunError, TrialError};
 use crate::run::ready::{Running, await_calm, await_ready, judge, pause, probe};
-use crate::run::{load, prepare};
+use crate::run::{StopSignal, load, prepare};
 use crate::wire::{Answer, Reply, Request, StartRequest};
 
 /// Runs a trial. Whatever becomes of it, its daemon is gone afterwards, and how it ended is recorded.
@@ -101,9 +101,9 @@ fn start_request(state: &State<'_>, daemon: &Daemon, index: usize) -> StartReque
 /// that still works off what the load has left behind gets the time to: late is not wrong.
 async fn check_document(state: &mut State<'_>, trial: &Trial) -> Result<(), TrialError> {
     let limit = Duration::from_secs_f64(state.campaign.plan.wait.calm_s);
-    let (begun, client) = (Instant::now(), state.link(&trial.client)?);
+    let begun = Instant::now();
     let wrong = loop {
-        match probe(&client, trial).await? {
+        match probe(state, trial).await? {
             Answer::Nothing { why } if begun.elapsed() > limit => break Some(why),
             Answer::Nothing { .. } => pause(state).await?,
             Answer::Http { status: 200, body, .. } => break differs(state, trial, &body),
@@ -129,18 +129,30 @@ async fn clean_up(state: &mut State<'_>, trial: &Trial, running: Vec<Running>) -
     let server = state.link(&trial.server)?;
     let grace_ms = (state.campaign.plan.wait.stop_s * 1e3) as u64;
     for (index, one) in running.iter().enumerate().rev() {
-        let hurried = state.campaign.stop.is_hurried();
-        let request = Request::Stop { process: one.process, grace_ms, kill_now: hurried };
-        let Reply::Stopped { exit, killed, leftovers, took_ms } = server.ask(request).await? else {
-            return Err(RunError::Link(server.out_of_turn(&Reply::Done)));
+        let reply = stop(&state.campaign.stop, &server, one.process, grace_ms).await?;
+        let Reply::Stopped { exit, killed, leftovers, took_ms } = reply else {
+            return Err(RunError::Link(server.out_of_turn(&reply)));
         };
-        if !hurried {
+        if !state.campaign.stop.is_hurried() {
             keep_log(state, trial, index, one.process).await?;
         }
         let (trial, process) = (trial.id.clone(), index + 1);
         state.emitter.emit(Happening::DaemonStopped { trial, process, exit, took_ms, killed, leftovers })?;
     }
     if running.is_empty() { Ok(()) } else { prove_port_free(state, trial).await }
+}
+
+/// Stops a process politely, or at once from the moment that the user is in a hurry.
+async fn stop(signal: &StopSignal, server: &Link, process: u64, grace_ms: u64) -> Result<Reply, LinkError> {
+    let request = |kill_now| Request::Stop { process, grace_ms, kill_now };
+    let polite = server.ask(request(signal.is_hurried()));
+    tokio::pin!(polite);
+    tokio::select! {
+        reply = &mut polite => return reply,
+        () = signal.hurried() => {}
+    }
+    let killed = server.ask(request(true)).await;
+    polite.await.and(killed)
 }
 
 async fn keep_log(state: &mut State<'_>, trial: &Trial, index: usize, process: u64) -> Result<(), RunError> {

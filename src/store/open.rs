@@ -108,9 +108,10 @@ pub fn open(directory: &Path) -> Result<StoredRun, StoreError> {
 
 /// What is not as it was when the run was completed; nothing for a run without a manifest.
 pub fn damage(directory: &Path) -> Result<Vec<String>, StoreError> {
-    let Some(manifest): Option<Manifest> = read_json_if_there(&directory.join(paths::COMPLETE))? else {
-        return Ok(Vec::new());
-    };
+    let path = directory.join(paths::COMPLETE);
+    let Some(Versioned { format }) = read_json_if_there(&path)? else { return Ok(Vec::new()) };
+    not_newer(&path, format, FORMAT)?;
+    let manifest: Manifest = read_json(&path)?;
     let mut now = BTreeMap::new();
     digest_all(directory, directory, &mut now).map_err(|error| file_error(directory, &error))?;
     let changed = manifest.files.iter().filter_map(|(path, digest)| match now.get(path) {
@@ -187,13 +188,15 @@ fn trials(directory: &Path, plan: &Plan, events: &[Event]) -> Result<Vec<StoredT
         if own.is_empty() {
             continue;
         }
-        let figures: Option<LoadFigures> = read_json_if_there(&directory.join(paths::metrics(&trial.id)))?;
         let outcome = own.iter().find_map(|event| match event {
             Happening::TrialFinished { outcome, .. } => Some(outcome.clone()),
             _ => None,
         });
         // Figures of a trial that failed after its load are kept in the directory, and not counted.
-        let figures = figures.filter(|_| outcome == Some(Outcome::Measured));
+        let figures: Option<LoadFigures> = match outcome {
+            Some(Outcome::Measured) => read_json_if_there(&directory.join(paths::metrics(&trial.id)))?,
+            _ => None,
+        };
         trials.push(StoredTrial { trial: trial.clone(), outcome, figures, seen: seen(&own) });
     }
     Ok(trials)

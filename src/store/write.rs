@@ -12,6 +12,9 @@ use crate::event::{Event, Happening, Recorder, Write, paths};
 use crate::plan::Plan;
 use crate::plan::document::sha256_bytes;
 
+/// What a file is called while it is not whole.
+const HALF: &str = ".half";
+
 /// The version of `complete.json`, and of the directory as a whole.
 pub const FORMAT: u32 = 1;
 
@@ -32,6 +35,10 @@ pub struct RunWriter {
     run: String,
     directory: PathBuf,
     events: File,
+    /// Bytes of whole events.
+    events_length: u64,
+    /// Nothing is written after a write that failed: what comes later would make no sense without it.
+    failed: bool,
     /// Files with bytes that are not known to be on the disk yet.
     unsynced: BTreeSet<PathBuf>,
 }
@@ -47,16 +54,34 @@ impl RunWriter {
         let directory = store.join(run);
         fs::create_dir_all(store)?;
         fs::create_dir(&directory)?;
+        let begun = Self::begin(run, &directory, plan, inputs).and_then(|writer| {
+            sync_directory(store)?;
+            Ok(writer)
+        });
+        if begun.is_err() {
+            // Nothing has happened yet, so there is nothing to keep.
+            let _ = fs::remove_dir_all(&directory);
+        }
+        begun
+    }
+
+    fn begin(run: &str, directory: &Path, plan: &Plan, inputs: &BTreeMap<String, Vec<u8>>) -> io::Result<Self> {
         let events = OpenOptions::new().create_new(true).append(true).open(directory.join(paths::EVENTS))?;
-        let mut writer = Self { run: run.to_owned(), directory, events, unsynced: BTreeSet::new() };
+        let mut writer = Self {
+            run: run.to_owned(),
+            directory: directory.to_owned(),
+            events,
+            events_length: 0,
+            failed: false,
+            unsynced: BTreeSet::new(),
+        };
         let mut text = serde_json::to_vec_pretty(plan)?;
         text.push(b'\n');
-        writer.file(paths::PLAN, &text, false)?;
+        writer.file(paths::PLAN, &text)?;
         for (name, bytes) in inputs {
-            writer.file(name, bytes, false)?;
+            writer.file(name, bytes)?;
         }
         writer.sync()?;
-        sync_directory(store)?;
         Ok(writer)
     }
 
@@ -65,15 +90,32 @@ impl RunWriter {
         &self.directory
     }
 
-    fn file(&mut self, path: &str, bytes: &[u8], append: bool) -> io::Result<()> {
-        let path = self.directory.join(path);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent)?;
+    /// Writes a file that is either whole or not there, also after a power cut: half of one would make the run
+    /// unreadable.
+    fn file(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let path = self.place(path)?;
+        let mut half = path.clone().into_os_string();
+        half.push(HALF);
+        let written = write_synced(Path::new(&half), bytes).and_then(|()| fs::rename(&half, &path));
+        if written.is_err() {
+            let _ = fs::remove_file(&half);
         }
-        let mut file = OpenOptions::new().create(true).write(true).append(append).truncate(!append).open(&path)?;
-        file.write_all(bytes)?;
+        self.unsynced.insert(path);
+        written
+    }
+
+    /// Adds to a file. What a tool prints is kept as it comes, also half of it.
+    fn append(&mut self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let path = self.place(path)?;
+        OpenOptions::new().create(true).append(true).open(&path)?.write_all(bytes)?;
         self.unsynced.insert(path);
         Ok(())
+    }
+
+    fn place(&self, path: &str) -> io::Result<PathBuf> {
+        let path = self.directory.join(path);
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        Ok(path)
     }
 
     fn event(&mut self, event: &Event) -> io::Result<()> {
@@ -82,7 +124,12 @@ impl RunWriter {
         }
         let mut line = serde_json::to_vec(event)?;
         line.push(b'\n');
-        self.events.write_all(&line)?;
+        if let Err(error) = self.events.write_all(&line) {
+            // Half a line at the end is taken back; where even that fails, it is the last and is passed over.
+            let _ = self.events.set_len(self.events_length);
+            return Err(error);
+        }
+        self.events_length += line.len() as u64;
         // An event may say that something was measured: then it is on the disk, and so is what was measured.
         if matches!(
             event.event,
@@ -107,23 +154,32 @@ impl RunWriter {
         let mut files = BTreeMap::new();
         digest_all(&self.directory, &self.directory, &mut files)?;
         let manifest = Manifest { format: FORMAT, run: self.run.clone(), files };
-        let half = self.directory.join("complete.json.half");
-        let mut file = File::create_new(&half)?;
-        serde_json::to_writer_pretty(&mut file, &manifest)?;
-        file.write_all(b"\n")?;
-        file.sync_all()?;
-        fs::rename(&half, self.directory.join(paths::COMPLETE))?;
-        sync_directory(&self.directory)
+        let mut text = serde_json::to_vec_pretty(&manifest)?;
+        text.push(b'\n');
+        self.file(paths::COMPLETE, &text)?;
+        self.sync()
     }
 }
 
 impl Recorder for RunWriter {
     fn write(&mut self, write: Write<'_>) -> io::Result<()> {
-        match write {
-            Write::Event(event) => self.event(event),
-            Write::File { path, bytes, append } => self.file(path, bytes, append),
+        if self.failed {
+            return Err(io::Error::other("a write before this one failed"));
         }
+        let written = match write {
+            Write::Event(event) => self.event(event),
+            Write::File { path, bytes, append: false } => self.file(path, bytes),
+            Write::File { path, bytes, append: true } => self.append(path, bytes),
+        };
+        self.failed = written.is_err();
+        written
     }
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 fn sync_directory(directory: &Path) -> io::Result<()> {
