@@ -29,6 +29,6 @@ pub use kind_text::{Address, Identifier, Name, Template, Text, Word, Words, is_n
 pub use model::{Diagnostic, Diagnostics, Note, Severity, Site};
 pub use nearest::{nearest, nearest_hint};
 pub use place::{Place, Placed, Position, SourceFile};
-pub use printable::{printable, printable_lines};
+pub use printable::{is_hidden, printable, printable_lines};
 pub use reader::{Node, Table, read_document};
 pub use source::{FileProblem, SIZE_LIMIT, folder_entries, read_bytes, read_source};

@@ -6,12 +6,12 @@ use std::fmt::Write as _;
 
 /// Makes a one-line text harmless: newlines and tabs are spelt out as well, as `\n` and `\t`.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    spelt_out(text, must_be_spelt_out)
+    spelt_out(text, is_hidden)
 }
 
 /// Makes a text of several lines harmless: newlines and tabs stay.
 pub fn printable_lines(text: &str) -> Cow<'_, str> {
-    spelt_out(text, |character| !matches!(character, '\n' | '\t') && must_be_spelt_out(character))
+    spelt_out(text, |character| !matches!(character, '\n' | '\t') && is_hidden(character))
 }
 
 fn spelt_out(text: &str, hidden: impl Fn(char) -> bool) -> Cow<'_, str> {
@@ -42,7 +42,7 @@ fn spell(character: char, shown: &mut String) {
 }
 
 /// Whether a character controls the terminal, turns the reading direction, or can't be seen.
-fn must_be_spelt_out(character: char) -> bool {
+pub fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(character,
             // Marks that turn or isolate the reading direction (the "Trojan Source" characters).

@@ -4,6 +4,8 @@
 //! markup, a spreadsheet formula, or sequences that a terminal obeys. [`Text`] holds them. It has no `Display`, so that
 //! none gets into a page by a forgotten brace.
 
+use crate::diagnostic::is_hidden;
+
 /// Text that may come from outside.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Text(String);
@@ -141,16 +143,6 @@ fn visible(text: &str) -> String {
         }
     }
     shown
-}
-
-/// Controls, and what changes the direction or the shape of its neighbours without being seen itself.
-fn is_hidden(character: char) -> bool {
-    character.is_control()
-        || matches!(
-            character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
-        )
 }
 
 fn escape_markdown(character: char, before: Option<char>, next: Option<char>, text: &mut String) {

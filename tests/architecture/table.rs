@@ -22,7 +22,8 @@ pub const MAY_USE: &[(&str, &[&str])] = &[
     // `diagnostic`: the one function that makes outside bytes harmless on a terminal.
     ("display", &["diagnostic", "event", "metric"]),
     ("referee", &["event", "metric", "plan", "store"]),
-    ("report", &["command", "event", "metric", "plan", "referee", "store", "wire"]),
+    // `diagnostic`: which characters a terminal obeys, said once.
+    ("report", &["command", "diagnostic", "event", "metric", "plan", "referee", "store", "wire"]),
     (
         "cli",
         &[
@@ -40,7 +41,6 @@ pub const MAY_USE: &[(&str, &[&str])] = &[
             "run",
             "scenario",
             "store",
-            "tool",
             "wire",
         ],
     ),
