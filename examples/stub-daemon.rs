@@ -106,20 +106,7 @@ fn serve(flags: Flags) -> std::io::Result<()> {
         }
         fork.spawn()?.wait()?;
     }
-    if let Some(after) = flags.die_after {
-        thread::spawn(move || {
-            thread::sleep(Duration::from_millis(after));
-            eprintln!("stub: out of luck");
-            std::process::exit(3);
-        });
-    }
-    if flags.busy {
-        thread::spawn(|| {
-            loop {
-                std::hint::spin_loop();
-            }
-        });
-    }
+    misbehave(&flags);
     if flags.never_ready {
         println!("stub: still thinking");
         loop {
@@ -134,6 +121,24 @@ fn serve(flags: Flags) -> std::io::Result<()> {
         thread::spawn(move || converse(stream, flags));
     }
     Ok(())
+}
+
+/// What goes on beside the answering.
+fn misbehave(flags: &Flags) {
+    if let Some(after) = flags.die_after {
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(after));
+            eprintln!("stub: out of luck");
+            std::process::exit(3);
+        });
+    }
+    if flags.busy {
+        thread::spawn(|| {
+            loop {
+                std::hint::spin_loop();
+            }
+        });
+    }
 }
 
 /// The parent's mask is inherited, and Rust takes it off for a child: so each blocks for itself.

@@ -4,7 +4,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a load generator prints")]
 
 use std::io::Write;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,14 +24,7 @@ fn main() -> std::io::Result<()> {
     let (seconds, connections, threads) = (number("-d"), number("-c"), number("-t"));
     let url = arguments.last().cloned().unwrap_or_default();
     let mode = std::fs::read_to_string(std::env::current_exe()?.with_extension("mode")).unwrap_or_default();
-    let mut signals = SigSet::empty();
-    signals.add(Signal::SIGINT);
-    signals.thread_block()?;
-    let (tell, told) = channel();
-    thread::spawn(move || {
-        let _ = signals.wait();
-        let _ = tell.send(());
-    });
+    let told = interruption()?;
     let begun = Instant::now();
     match mode.trim() {
         "garbage" => println!("\u{1b}]52;c;ZXZpbA==\u{7}<script>alert(1)</script>\u{202e}no figures today"),
@@ -68,6 +61,19 @@ fn main() -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Tells when it is interrupted.
+fn interruption() -> std::io::Result<Receiver<()>> {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGINT);
+    signals.thread_block()?;
+    let (tell, told) = channel();
+    thread::spawn(move || {
+        let _ = signals.wait();
+        let _ = tell.send(());
+    });
+    Ok(told)
 }
 
 /// What wrk prints of a daemon that answers everything in [`SERVICE_MS`].
