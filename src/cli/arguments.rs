@@ -62,8 +62,12 @@ pub enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page
-    Man,
+    /// Print the manual page, or write one for each command
+    Man {
+        /// Write the pages of all commands into this directory instead
+        #[arg(long, value_name = "DIR")]
+        write: Option<PathBuf>,
+    },
     /// Our binary at work on a machine; started by a controller
     #[command(hide = true)]
     Agent {

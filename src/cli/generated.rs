@@ -43,9 +43,17 @@ pub fn completions(shell: clap_complete::Shell) -> Result<u8, Problem> {
 }
 
 /// `man`
-pub fn man() -> Result<u8, Problem> {
+pub fn man(write: Option<&Path>) -> Result<u8, Problem> {
+    let command = Arguments::command();
+    if let Some(directory) = write {
+        clap_mangen::generate_to(command, directory).map_err(|error| {
+            let context = format!("can't write manual pages into {}", directory.display());
+            Problem::new(exit::WRONG_INPUT, anyhow::Error::new(error).context(context))
+        })?;
+        return Ok(exit::FINE);
+    }
     let mut text = Vec::new();
-    clap_mangen::Man::new(Arguments::command()).render(&mut text)?;
+    clap_mangen::Man::new(command).render(&mut text)?;
     print(&String::from_utf8_lossy(&text))?;
     Ok(exit::FINE)
 }

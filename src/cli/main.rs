@@ -45,7 +45,7 @@ fn carry_out(arguments: Arguments) -> Result<u8, Problem> {
         Command::Bench(wanted) => bench::bench(&wanted, format),
         Command::Schema { write } => generated::schema(write.as_deref()),
         Command::Completions { shell } => generated::completions(shell),
-        Command::Man => generated::man(),
+        Command::Man { write } => generated::man(write.as_deref()),
         Command::Agent { state_dir } => agent::serve(state_dir),
         Command::Exec(shim) => agent::exec(shim),
     }
