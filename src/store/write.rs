@@ -21,7 +21,7 @@ pub const FORMAT: u32 = 1;
 /// `complete.json`: written last, so that its presence says that everything before it is there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// [`FORMAT`].
+    /// The version of this format.
     pub format: u32,
     /// The run.
     pub run: String,
