@@ -19,6 +19,7 @@ mod surroundings;
 
 pub use serve::serve;
 pub use shim::{Shim, run as run_shim};
+pub use state::kill_marked;
 pub use surroundings::Agent;
 
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 //! before it.
 
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -189,7 +189,8 @@ fn hello(agent: &Agent, protocol: u32, run: &str, owner: &str, ca_bundle: Option
         }
         !agent.leaving.load(Ordering::Acquire)
     };
-    let state = agent.keep(State::open(&directory, run, owner, &agent.identity, &while_busy)?)?;
+    let kill = |work: &Path| kill_of_both(agent, work);
+    let state = agent.keep(State::open(&directory, run, owner, &agent.identity, &while_busy, &kill)?)?;
     Ok(Reply::Welcome {
         protocol: wire::PROTOCOL,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -200,6 +201,33 @@ fn hello(agent: &Agent, protocol: u32, run: &str, owner: &str, ca_bundle: Option
         swept: state.swept.clone(),
     })
 }
+
+/// Kills what a dead agent left. Root without CAP_SYS_PTRACE, as in most containers, may not look into the processes of
+/// another user, so where daemons run as one, that user looks as well.
+fn kill_of_both(agent: &Agent, work: &Path) -> Vec<String> {
+    let mut killed = state::kill_marked(work);
+    if let Some(identity) = agent.changed_identity() {
+        let start = Start {
+            label: "the search for what a dead agent left".to_owned(),
+            program: PathBuf::from("/proc/self/exe"),
+            arguments: vec!["sweep".into(), work.into()],
+            environment: std::collections::BTreeMap::new(),
+            directory: PathBuf::from("/"),
+            identity: Some(identity),
+            death_signal: Signal::SIGKILL,
+            input: Vec::new(),
+            pass_on: PassOn::Nothing,
+        };
+        // A search that fails leaves processes, and the ports that they hold are found taken a moment later.
+        if let Ok(output) = agent.processes.run(start, SWEEP_LIMIT) {
+            killed.extend(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned));
+        }
+    }
+    killed
+}
+
+/// Killing takes milliseconds; a machine with very many processes gets patience.
+const SWEEP_LIMIT: Duration = Duration::from_secs(20);
 
 fn put_files(agent: &Agent, directory: &str, files: &[WorkFile]) -> Result<Reply, Failure> {
     let base = &agent.state()?.work;

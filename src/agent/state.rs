@@ -55,18 +55,20 @@ const PATIENCE: Duration = Duration::from_secs(12);
 const SHORT: Duration = Duration::from_millis(500);
 
 impl State {
-    /// Makes and locks the directories, and sweeps what dead agents left. While it waits for another agent to leave it
-    /// asks `while_busy`, now and then with something to tell, whether it shall go on.
+    /// Makes and locks the directories, and sweeps what dead agents left: `kill` ends the processes of a work directory
+    /// and tells them. While it waits for another agent to leave it asks `while_busy`, now and then with something to
+    /// tell, whether it shall go on.
     pub fn open(
         directory: &Path,
         run: &str,
         owner: &str,
         identity: &Identity,
         while_busy: &dyn Fn(Option<String>) -> bool,
+        kill: &dyn Fn(&Path) -> Vec<String>,
     ) -> Result<Self, Failure> {
         make(directory, 0o755)?;
         let lock = lock_alone(directory, owner, while_busy)?;
-        let swept = sweep(directory);
+        let swept = sweep(directory, kill);
         let work = directory.join("w").join(work_name(run));
         if work.as_os_str().len() > LONGEST_WORK {
             return Err(Failure::new(
@@ -178,11 +180,11 @@ fn holder(file: &mut File) -> String {
 }
 
 /// Removes what agents that died without cleaning up have left: their marked processes, and their work.
-fn sweep(directory: &Path) -> Vec<String> {
+fn sweep(directory: &Path, kill: &dyn Fn(&Path) -> Vec<String>) -> Vec<String> {
     let mut swept = Vec::new();
     for entry in fs::read_dir(directory.join("w")).into_iter().flatten().flatten() {
         let work = entry.path();
-        swept.extend(kill_marked(&work));
+        swept.extend(kill(&work));
         if fs::remove_dir_all(&work).is_ok() {
             swept.push(work.display().to_string());
         }
@@ -190,7 +192,8 @@ fn sweep(directory: &Path) -> Vec<String> {
     swept
 }
 
-fn kill_marked(work: &Path) -> Vec<String> {
+/// Kills what bears the mark of a work directory, as far as this user may see it; what that was.
+pub fn kill_marked(work: &Path) -> Vec<String> {
     let mark = format!("{MARK}={}", work.display());
     let mut killed: Vec<(u32, String)> = Vec::new();
     // Each pass finds those that were being started during the one before.
@@ -230,7 +233,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         fs::create_dir_all(place.path().join("w/0badf00d/db")).unwrap();
         fs::create_dir_all(place.path().join("roots/abc")).unwrap();
-        let state = State::open(place.path(), "run", "me", &myself(), &|_| true).unwrap();
+        let state = State::open(place.path(), "run", "me", &myself(), &|_| true, &kill_marked).unwrap();
         assert_eq!(state.swept, [place.path().join("w/0badf00d").display().to_string()]);
         assert!(place.path().join("roots/abc").exists() && state.work.join("home").exists());
         assert!(state.close() && !state.work.exists());
@@ -240,7 +243,7 @@ mod tests {
     fn a_path_too_long_for_a_socket_is_refused_with_the_reason() {
         let place = tempfile::tempdir().unwrap();
         let long = place.path().join("x".repeat(90));
-        let failure = State::open(&long, "run", "me", &myself(), &|_| true).unwrap_err();
+        let failure = State::open(&long, "run", "me", &myself(), &|_| true, &kill_marked).unwrap_err();
         assert_eq!(failure.code, "state-dir-too-long");
     }
 }

@@ -1,14 +1,22 @@
 //! The hidden commands: the agent and its shim.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::agent::{Shim, run_shim, serve as serve_controller};
+use crate::agent::{Shim, kill_marked, run_shim, serve as serve_controller};
 use crate::cli::error::Problem;
 use crate::cli::exit;
+use crate::cli::main::print;
 
 /// Serves a controller over standard input and output.
 pub fn serve(state_dir: Option<PathBuf>) -> Result<u8, Problem> {
     serve_controller(state_dir, std::io::stdin(), std::io::stdout())?;
+    Ok(exit::FINE)
+}
+
+/// Ends what a dead agent left, and prints it.
+pub fn sweep(work: &Path) -> Result<u8, Problem> {
+    let killed: String = kill_marked(work).into_iter().map(|process| process + "\n").collect();
+    print(&killed)?;
     Ok(exit::FINE)
 }
 

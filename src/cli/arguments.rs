@@ -75,6 +75,12 @@ pub enum Command {
         #[arg(long)]
         state_dir: Option<PathBuf>,
     },
+    /// Ends what a dead agent left in a work directory, as the user that daemons run as; started by an agent
+    #[command(hide = true)]
+    Sweep {
+        /// The work directory
+        work: PathBuf,
+    },
     /// The moment between the agent and a program it starts
     #[command(hide = true)]
     Exec(Shim),
