@@ -34,14 +34,12 @@ fn the_record_is_whole(number: usize, story: &Story) {
     // What was measured counts as measured, also when the user stopped the run after that load; a trial that was stopped
     // before has neither failed nor been run.
     let figures: BTreeSet<&str> = trials_with(story, |event| matches!(event, Happening::TrialMeasured { .. }));
-    let interrupted = |event: &Happening| {
-        matches!(event, Happening::TrialFinished { outcome: Outcome::Interrupted, .. })
-    };
+    let interrupted =
+        |event: &Happening| matches!(event, Happening::TrialFinished { outcome: Outcome::Interrupted, .. });
     let stopped = trials_with(story, interrupted);
     let neither = stopped.difference(&figures).count();
     assert_eq!(begun, summary.measured + summary.failed + neither, "request {number}");
     assert!(stopped.iter().filter(|trial| figures.contains(*trial)).count() <= summary.measured, "request {number}");
-}
 }
 
 fn trials_with(story: &Story, wanted: impl Fn(&Happening) -> bool) -> BTreeSet<&str> {
