@@ -39,7 +39,10 @@ pub enum Command {
     Plan(Files),
     /// Run the whole campaign
     Run(RunArguments),
-    /// Say what the machines of an inventory are and lack
+    /// Say what the machines of an inventory are and lack, with what mends it
+    ///
+    /// An agent looks at each machine. It makes its cache folder if there is none, and sweeps what a dead agent left, as
+    /// any contact does.
     Doctor(DoctorArguments),
     /// List the runs in the store
     List(Store),

@@ -2,19 +2,19 @@
 //! turns in one run. Speed is measured here and asserted nowhere.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
 use crate::cli::arguments::{BenchArguments, Files, Format};
 use crate::cli::error::Problem;
 use crate::cli::main::print;
-use crate::cli::{exit, files, local};
+use crate::cli::{exit, files, local, signals};
 use crate::command::Command;
 use crate::event::{Event, Happening, Recorder, Write};
 use crate::host::Link;
 use crate::plan::{Plan, ProvisionKind, input_name};
-use crate::run::{Campaign, run as run_campaign, stop_channel};
+use crate::run::{Campaign, RunError, StopSignal, run as run_campaign, stop_channel};
 use crate::store::{RunWriter, run_id};
 use crate::wire::{self, Notice, Reply, Request, StartRequest, WorkFile};
 
@@ -36,15 +36,27 @@ pub fn bench(arguments: &BenchArguments, format: Format) -> Result<u8, Problem> 
         project.inputs.into_iter().map(|file| (input_name(&file.name), file.bytes)).collect();
     let bench = Bench { plan, inputs };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (mut ours, mut by_hand) = (Vec::new(), Vec::new());
-    for round in 1..=arguments.rounds {
-        let line = format!("round {round} of {}: {TRIALS} trials each\n", arguments.rounds);
-        let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), line.as_bytes());
-        ours.extend(runtime.block_on(bench.ours())?);
-        by_hand.extend(runtime.block_on(bench.by_hand())?);
-    }
+    let (handle, stop) = stop_channel();
+    let say = |line: &str| {
+        let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), format!("{line}\n").as_bytes());
+    };
+    let (ours, by_hand) = runtime.block_on(async {
+        tokio::select! {
+            measured = bench.rounds(arguments.rounds, &stop, say) => measured,
+            ended = signals::watch(handle, say) => Err(ended.err().map_or_else(|| Problem::told(exit::FAILED), Problem::from)),
+        }
+    })?;
     print(&table(&Spread::of(ours), &Spread::of(by_hand), arguments.rounds, format, &bench.plan))?;
     Ok(exit::FINE)
+}
+
+/// A folder that goes when it is let go of, whatever happens.
+struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 struct Bench {
@@ -100,34 +112,62 @@ impl Recorder for Kept {
 }
 
 impl Bench {
-    /// Milliseconds of overhead of each trial of a real campaign, with a real run directory.
-    async fn ours(&self) -> Result<Vec<f64>, Problem> {
-        let store = std::env::temp_dir().join(format!("timetrial-bench-{}", std::process::id()));
-        let result = self.campaign(&store).await;
-        let _ = std::fs::remove_dir_all(&store);
-        result
+    /// Milliseconds of overhead of each trial, ours and by hand, round by round in turns.
+    async fn rounds(
+        &self,
+        rounds: u32,
+        stop: &StopSignal,
+        say: impl Fn(&str),
+    ) -> Result<(Vec<f64>, Vec<f64>), Problem> {
+        let (mut ours, mut by_hand) = (Vec::new(), Vec::new());
+        for round in 1..=rounds {
+            say(&format!("round {round} of {rounds}: {TRIALS} trials each"));
+            ours.extend(self.ours(stop).await?);
+            by_hand.extend(self.by_hand(stop).await?);
+        }
+        Ok((ours, by_hand))
     }
 
-    async fn campaign(&self, store: &Path) -> Result<Vec<f64>, Problem> {
+    /// Milliseconds of overhead of each trial of a real campaign, with a real run directory.
+    async fn ours(&self, stop: &StopSignal) -> Result<Vec<f64>, Problem> {
+        let store = Scratch(std::env::temp_dir().join(format!("timetrial-bench-{}", std::process::id())));
+        self.campaign(&store.0, stop).await
+    }
+
+    async fn campaign(&self, store: &Path, stop: &StopSignal) -> Result<Vec<f64>, Problem> {
         let run = run_id(Timestamp::now(), "bench", 0);
         let writer = RunWriter::create(store, &run, &self.plan, &self.inputs)?;
         let mut kept = Kept { writer, events: Vec::new() };
-        let (_handle, stop) = stop_channel();
-        let campaign =
-            Campaign { plan: &self.plan, run: &run, inputs: &self.inputs, owner: "timetrial bench".to_owned(), stop };
+        let campaign = Campaign {
+            plan: &self.plan,
+            run: &run,
+            inputs: &self.inputs,
+            owner: "timetrial bench".to_owned(),
+            stop: stop.clone(),
+        };
         let summary = run_campaign(&campaign, &mut kept, local::connect).await;
-        if let Some(error) = summary.error {
-            return Err(Problem::new(exit::FAILED, error));
+        match summary.error {
+            Some(RunError::Interrupted(_)) => return Err(Problem::told(exit::INTERRUPTED)),
+            Some(error) => return Err(Problem::new(exit::FAILED, error)),
+            // A trial that failed has no times of its own: all of it would count as overhead.
+            None if summary.failed > 0 => {
+                return Err(failed("a trial of our own failed, so there is nothing to compare")
+                    .hint("`timetrial run` says why"));
+            }
+            None => {}
         }
         self.plan.trials.iter().map(|trial| overhead(&kept.events, &trial.id)).collect()
     }
 
     /// The same by the script, run by an agent as a daemon would be: same programs, same user, same limits.
-    async fn by_hand(&self) -> Result<Vec<f64>, Problem> {
+    async fn by_hand(&self, stop: &StopSignal) -> Result<Vec<f64>, Problem> {
         let machine = self.plan.machines.first().ok_or_else(|| failed("the plan has no machine"))?;
         let link_problem = |error: crate::host::LinkError| Problem::new(exit::FAILED, error);
         let (host, link) = local::connect(machine).await.map_err(link_problem)?;
-        let lines = self.script(&link).await;
+        let lines = tokio::select! {
+            lines = self.script(&link) => lines,
+            _ = stop.asked() => Err(Problem::told(exit::INTERRUPTED)),
+        };
         link.ask(Request::Goodbye).await.map_err(link_problem)?;
         drop(link);
         if let Some(host) = host {
@@ -255,7 +295,8 @@ async fn follow(link: &Link, process: u64) -> Result<String, Problem> {
     }
 }
 
-/// Wall time of a trial less its load, and less the daemon's own start and stop.
+/// Wall time of a trial less its load, and less the daemon's own start and stop: from its start until it is ready, and
+/// from TERM until it is gone. What looking at it takes in between is in them, here as in the script.
 fn overhead(events: &[Event], trial: &str) -> Result<f64, Problem> {
     let (mut whole, mut own) = (None, 0);
     for event in events.iter().map(|event| &event.event).filter(|event| event.trial() == Some(trial)) {

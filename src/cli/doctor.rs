@@ -1,5 +1,6 @@
 //! `doctor`: what this binary and each machine are and lack, with what mends it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -8,6 +9,7 @@ use crate::cli::error::Problem;
 use crate::cli::main::print;
 use crate::cli::{exit, files, local};
 use crate::diagnostic::{Diagnostics, printable};
+use crate::host::{Link, LinkError};
 use crate::inventory::{self, read_inventory};
 use crate::metric::short_bytes;
 use crate::plan::{Machine, Transport};
@@ -78,15 +80,41 @@ fn binary() -> Found {
 async fn look(machine: &inventory::Machine) -> Found {
     let name = format!("machine {}", machine.name.value);
     match read(machine).await {
-        Ok((facts, place)) => Found { name, lines: lines(&facts, &place), problems: problems(&facts) },
-        Err(error) => {
-            let hint = "is another campaign using it? `timetrial doctor` can be asked again at any time";
-            Found { name, lines: Vec::new(), problems: vec![(error.to_string(), hint.to_owned())] }
+        Ok(Seen { facts, place, swept }) => {
+            let mut lines = lines(&facts, &place);
+            lines.extend(swept.iter().map(|left| format!("left by a dead agent, removed: {left}")));
+            Found { name, lines, problems: [problems(&facts), missing_tools(machine)].concat() }
         }
+        Err(error) => Found { name, lines: Vec::new(), problems: vec![problem_of(error)] },
     }
 }
 
-async fn read(machine: &inventory::Machine) -> anyhow::Result<(Facts, String)> {
+/// A failure with its own hint, where it has one.
+fn problem_of(error: LinkError) -> (String, String) {
+    let general = "ask again; `timetrial run` says the same, and changes nothing before this is mended";
+    match error {
+        LinkError::Refused { failure, .. } => (failure.message, failure.hint.unwrap_or_else(|| general.to_owned())),
+        other => (other.to_string(), general.to_owned()),
+    }
+}
+
+/// The agent is on this machine, so the programs that the inventory names are looked for here.
+fn missing_tools(machine: &inventory::Machine) -> Vec<(String, String)> {
+    let missing = machine.tools.iter().filter(|(_, path)| !Path::new(&path.value).exists());
+    let told = missing.map(|(tool, path)| {
+        let problem = format!("hosts.toml names {} for {tool}, and it is not there", path.value);
+        (problem, format!("build {tool} there, or take the line out of `tools`"))
+    });
+    told.collect()
+}
+
+struct Seen {
+    facts: Facts,
+    place: String,
+    swept: Vec<String>,
+}
+
+async fn read(machine: &inventory::Machine) -> Result<Seen, LinkError> {
     let planned = Machine {
         name: machine.name.value.clone(),
         transport: match machine.transport.value {
@@ -96,33 +124,32 @@ async fn read(machine: &inventory::Machine) -> anyhow::Result<(Facts, String)> {
         address: String::new(),
         state_dir: machine.state_dir.as_ref().map(|directory| directory.value.clone()),
         ca_bundle: None,
-        tools: machine.tools.iter().map(|(tool, path)| (tool.clone(), path.value.clone())).collect(),
+        tools: BTreeMap::new(),
     };
     let (host, link) = local::connect(&planned).await?;
-    let owner = format!("timetrial doctor, process {}", std::process::id());
-    let hello = Request::Hello {
-        protocol: wire::PROTOCOL,
-        run: format!("doctor-{}", std::process::id()),
-        owner,
-        ca_bundle: None,
-    };
-    let place = match link.ask(hello).await? {
-        Reply::Welcome { state_dir, .. } => state_dir,
-        other => return Err(link.out_of_turn(&other).into()),
-    };
-    let facts = match link.ask(Request::ReadFacts).await? {
-        Reply::Facts(facts) => *facts,
-        other => return Err(link.out_of_turn(&other).into()),
-    };
-    link.ask(Request::Goodbye).await?;
+    let seen = ask(&link).await;
+    // It leaves whatever it said: it has made its work directory, and takes it away again.
+    let left = link.ask(Request::Goodbye).await;
     drop(link);
     if let Some(host) = host {
         host.wait().await;
     }
-    for (tool, path) in &planned.tools {
-        anyhow::ensure!(Path::new(path).exists(), "hosts.toml names {path} for {tool}, and it is not there");
+    let seen = seen?;
+    left.map(|_| seen)
+}
+
+async fn ask(link: &Link) -> Result<Seen, LinkError> {
+    let run = format!("doctor-{}", std::process::id());
+    let owner = format!("timetrial doctor, process {}", std::process::id());
+    let hello = Request::Hello { protocol: wire::PROTOCOL, run, owner, ca_bundle: None };
+    let (place, swept) = match link.ask(hello).await? {
+        Reply::Welcome { state_dir, swept, .. } => (state_dir, swept),
+        other => return Err(link.out_of_turn(&other)),
+    };
+    match link.ask(Request::ReadFacts).await? {
+        Reply::Facts(facts) => Ok(Seen { facts: *facts, place, swept }),
+        other => Err(link.out_of_turn(&other)),
     }
-    Ok((facts, place))
 }
 
 fn lines(facts: &Facts, place: &str) -> Vec<String> {

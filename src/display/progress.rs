@@ -52,7 +52,8 @@ impl Progress {
             Happening::DaemonReady { .. } => "waiting for calm",
             Happening::DaemonCalm { .. } => "warming up",
             Happening::LoadStarted { .. } => "load",
-            Happening::LoadFinished { .. } => "stopping",
+            Happening::LoadFinished { .. } => "asking for the document again",
+            Happening::DocumentChecked { .. } => "stopping",
             Happening::LoadProgress { elapsed_ms, total_ms, .. } => {
                 trial.load = (*elapsed_ms, *total_ms);
                 trial.phase
@@ -79,7 +80,7 @@ impl Progress {
             Some(Trial { phase: "load", load: (elapsed, total), .. }) if *total > 0 => {
                 (elapsed * 1000 / total).min(1000)
             }
-            Some(Trial { phase: "stopping", .. }) => 1000,
+            Some(Trial { phase: "asking for the document again" | "stopping", .. }) => 1000,
             _ => 0,
         };
         (self.done as u64 * 1000 + of_trial, (self.trials as u64 * 1000).max(1))

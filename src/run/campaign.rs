@@ -29,7 +29,7 @@ pub struct Campaign<'a> {
 pub struct Summary {
     /// Trials with figures.
     pub measured: usize,
-    /// Trials without.
+    /// Trials that went wrong, some of them perhaps after their load.
     pub failed: usize,
     /// Trials not begun, and the one that the user stopped.
     pub not_run: usize,
@@ -120,20 +120,25 @@ where
     for planned in &plan.trials {
         stop_if_asked(state)?;
         summary.not_run -= 1;
-        match trial::run(state, planned).await {
-            Ok(()) => summary.measured += 1,
-            Err(TrialError::Failed(_)) => summary.failed += 1,
-            Err(TrialError::Fatal(error)) => {
-                // A trial that the user stopped did not fail.
-                let count =
-                    if matches!(error, RunError::Interrupted(_)) { &mut summary.not_run } else { &mut summary.failed };
-                *count += 1;
-                return Err(error);
-            }
+        let result = trial::run(state, planned).await;
+        *count_of(summary, &result, state.emitter.has_measured(&planned.id)) += 1;
+        if let Err(TrialError::Fatal(error)) = result {
+            return Err(error);
         }
     }
     prepare::stop_database(state).await?;
     prepare::facts(state, "after").await
+}
+
+/// Where a trial counts. One with figures was measured, also if it went wrong after its load; one that the user stopped
+/// did not fail.
+fn count_of<'a>(summary: &'a mut Summary, result: &Result<(), TrialError>, has_figures: bool) -> &'a mut usize {
+    match result {
+        Ok(()) => &mut summary.measured,
+        Err(TrialError::Fatal(RunError::Interrupted(_))) if has_figures => &mut summary.measured,
+        Err(TrialError::Fatal(RunError::Interrupted(_))) => &mut summary.not_run,
+        Err(_) => &mut summary.failed,
+    }
 }
 
 /// Everything before the first change: contact, facts, ports, and the cache.

@@ -11,12 +11,13 @@ pub struct Emitter<'a> {
     recorder: &'a mut dyn Recorder,
     start: Instant,
     sequence: u64,
+    measured: Option<String>,
 }
 
 impl<'a> Emitter<'a> {
     /// The campaign's clock starts here.
     pub fn new(recorder: &'a mut dyn Recorder) -> Self {
-        Self { recorder, start: Instant::now(), sequence: 0 }
+        Self { recorder, start: Instant::now(), sequence: 0, measured: None }
     }
 
     /// Hands over an event. Progress takes no number: it is not stored, and stored numbers have no gaps.
@@ -24,9 +25,17 @@ impl<'a> Emitter<'a> {
         if !event.is_progress() {
             self.sequence += 1;
         }
+        if let Happening::TrialMeasured { trial, .. } = &event {
+            self.measured = Some(trial.clone());
+        }
         let elapsed_ms = millis(self.start);
         let event = Event { sequence: self.sequence, time: Timestamp::now(), elapsed_ms, event };
         self.recorder.write(Write::Event(&event))
+    }
+
+    /// Whether a trial has figures, however it ended after its load.
+    pub fn has_measured(&self, trial: &str) -> bool {
+        self.measured.as_deref() == Some(trial)
     }
 
     /// Hands over a file.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::event::{Event, Happening, Outcome, paths};
+use crate::event::{Event, Happening, paths};
 use crate::metric::LoadFigures;
 use crate::plan::{self, Plan};
 use crate::store::write::{FORMAT, Manifest, digest_all};
@@ -156,14 +156,15 @@ fn read_json_if_there<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Sto
 }
 
 fn read_events(path: &Path) -> Result<Vec<Event>, StoreError> {
-    let text = fs::read_to_string(path).map_err(|error| file_error(path, &error))?;
+    // As bytes: half a line may end in the middle of a character.
+    let bytes = fs::read(path).map_err(|error| file_error(path, &error))?;
     let mut events = Vec::new();
-    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
     for (number, line) in lines.iter().enumerate() {
-        match serde_json::from_str(line) {
+        match serde_json::from_slice(line) {
             Ok(event) => events.push(event),
             // A power cut may leave half a line at the very end, and nowhere else.
-            Err(_) if number + 1 == lines.len() && !line.ends_with('\n') => {}
+            Err(_) if number + 1 == lines.len() && !line.ends_with(b"\n") => {}
             Err(error) => return Err(file_error(path, &format!("line {}: {error}", number + 1))),
         }
     }
@@ -192,11 +193,10 @@ fn trials(directory: &Path, plan: &Plan, events: &[Event]) -> Result<Vec<StoredT
             Happening::TrialFinished { outcome, .. } => Some(outcome.clone()),
             _ => None,
         });
-        // Figures of a trial that failed after its load are kept in the directory, and not counted.
-        let figures: Option<LoadFigures> = match outcome {
-            Some(Outcome::Measured) => read_json_if_there(&directory.join(paths::metrics(&trial.id)))?,
-            _ => None,
-        };
+        // What was measured stays measured, however its trial ended after that: the referee says what that means.
+        let is_measured = own.iter().any(|event| matches!(event, Happening::TrialMeasured { .. }));
+        let metrics = directory.join(paths::metrics(&trial.id));
+        let figures: Option<LoadFigures> = if is_measured { Some(read_json(&metrics)?) } else { None };
         trials.push(StoredTrial { trial: trial.clone(), outcome, figures, seen: seen(&own) });
     }
     Ok(trials)
