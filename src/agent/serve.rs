@@ -15,7 +15,7 @@ use crate::agent::process::{PassOn, Start};
 use crate::agent::state::{self, State};
 use crate::agent::stop::{self, stop_all};
 use crate::agent::surroundings::{Agent, resolve};
-use crate::agent::{calm, database, facts, listeners, lock, probe, procfs, provision};
+use crate::agent::{calm, database, facts, listeners, lock, probe, procfs, provision, work};
 use crate::wire::{self, Failure, FromAgent, Member, Notice, Reply, Request, StartRequest, ToAgent, WorkFile, frame};
 
 /// What wakes the agent's main thread.
@@ -205,7 +205,7 @@ fn hello(agent: &Agent, protocol: u32, run: &str, owner: &str, ca_bundle: Option
 /// Kills what a dead agent left. Root without CAP_SYS_PTRACE, as in most containers, may not look into the processes of
 /// another user, so where daemons run as one, that user looks as well.
 fn kill_of_both(agent: &Agent, work: &Path) -> Vec<String> {
-    let mut killed = state::kill_marked(work);
+    let mut killed = work::kill_marked(work);
     if let Some(identity) = agent.changed_identity() {
         let start = Start {
             label: "the search for what a dead agent left".to_owned(),
