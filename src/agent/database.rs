@@ -74,6 +74,10 @@ pub fn start(agent: &Agent, request: &DatabaseRequest) -> Result<(Database, Repl
 /// Stops the cluster ("fast": its clients are cut) and removes its data.
 pub fn stop_and_remove(agent: &Agent, database: &Database) -> Result<Stopped, Failure> {
     let stopped = stop(&agent.processes, database.process, Duration::from_secs(20))?;
+    if !stopped.still_alive.is_empty() {
+        // Not from under a server that may still write; the campaign ends here.
+        return Ok(stopped);
+    }
     let data = agent.state()?.work.join("db/data");
     fs::remove_dir_all(&data).map_err(|error| crate::agent::state::cannot("remove", &data, &error))?;
     Ok(stopped)

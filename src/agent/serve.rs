@@ -299,12 +299,12 @@ fn stop_process(agent: &Agent, process: u64, grace_ms: u64, kill_now: bool) -> R
     let began = std::time::Instant::now();
     let grace = if kill_now { Duration::ZERO } else { Duration::from_millis(grace_ms) };
     let stopped = stop::stop(&agent.processes, process, grace)?;
-    Ok(Reply::Stopped {
-        exit: stopped.exit,
-        killed: stopped.killed,
-        leftovers: stopped.leftovers,
-        took_ms: millis(began.elapsed()),
-    })
+    Ok(told(stopped, began))
+}
+
+fn told(stopped: stop::Stopped, began: std::time::Instant) -> Reply {
+    let stop::Stopped { exit, killed, leftovers, still_alive } = stopped;
+    Reply::Stopped { exit, killed, leftovers, still_alive, took_ms: millis(began.elapsed()) }
 }
 
 fn stop_database(agent: &Agent) -> Result<Reply, Failure> {
@@ -313,12 +313,7 @@ fn stop_database(agent: &Agent) -> Result<Reply, Failure> {
         return Err(Failure::new("no-database", "the database is not running"));
     };
     let stopped = database::stop_and_remove(agent, &database)?;
-    Ok(Reply::Stopped {
-        exit: stopped.exit,
-        killed: stopped.killed,
-        leftovers: stopped.leftovers,
-        took_ms: millis(began.elapsed()),
-    })
+    Ok(told(stopped, began))
 }
 
 fn millis(duration: Duration) -> u64 {
