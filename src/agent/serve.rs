@@ -36,6 +36,8 @@ pub fn serve(
     input: impl Read + Send + 'static,
     output: impl Write + Send + 'static,
 ) -> std::io::Result<()> {
+    // What is written here is for the daemons' user too, whatever the umask of whoever started us.
+    nix::sys::stat::umask(nix::sys::stat::Mode::S_IWGRP | nix::sys::stat::Mode::S_IWOTH);
     // A session of its own: Ctrl-C in the controller's terminal is the controller's to handle. It fails only where
     // the agent already leads one.
     let _ = nix::unistd::setsid();
