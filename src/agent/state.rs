@@ -10,7 +10,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -74,6 +74,7 @@ impl State {
             )
             .hint(format!("choose a `state_dir` of at most {} characters", LONGEST_WORK - "/w/12345678".len())));
         }
+        reachable(directory, identity)?;
         take(directory)?;
         let lock = lock_alone(directory, owner, while_busy)?;
         make(&directory.join("w"), 0o755)?;
@@ -124,6 +125,38 @@ pub fn make(path: &Path, mode: u32) -> Result<(), Failure> {
         Err(error) => Err(error),
     }
     .map_err(|error| cannot("make", path, &error))
+}
+
+/// Whether who daemons run as can enter the directory and what is known to be in it: root can enter any, and its
+/// daemons would fail one by one after everything was downloaded. What is not there yet will be made open.
+fn reachable(directory: &Path, identity: &Identity) -> Result<(), Failure> {
+    if !identity.change {
+        return Ok(());
+    }
+    let existing = directory.ancestors().find_map(|path| fs::canonicalize(path).ok()).unwrap_or_default();
+    let mut steps: Vec<PathBuf> = existing.ancestors().map(Path::to_owned).collect();
+    steps.reverse();
+    steps.extend(["w", "roots", "venvs"].map(|name| directory.join(name)));
+    let is_closed = |path: &PathBuf| fs::metadata(path).is_ok_and(|found| !may_enter(&found, identity));
+    let Some(closed) = steps.into_iter().find(is_closed) else { return Ok(()) };
+    let Identity { name, .. } = identity;
+    Err(Failure::new(
+        "state-dir-unreachable",
+        format!("daemons run as {name}, who can't enter {}, where {} is", closed.display(), directory.display()),
+    )
+    .hint(format!("choose a `state_dir` in hosts.toml that {name} can reach, or open that directory: chmod a+x")))
+}
+
+/// What the permission bits say of a directory.
+fn may_enter(directory: &fs::Metadata, identity: &Identity) -> bool {
+    let bit = if directory.uid() == identity.uid.as_raw() {
+        0o100
+    } else if directory.gid() == identity.gid.as_raw() {
+        0o010
+    } else {
+        0o001
+    };
+    directory.mode() & bit != 0
 }
 
 /// The file by which a state directory is known as ours.
@@ -254,6 +287,31 @@ mod tests {
         }
         assert_eq!(fs::read_to_string(place.path().join("lock")).unwrap(), "mine");
         assert_eq!(fs::metadata(place.path()).unwrap().permissions().mode() & 0o7777, 0o1777);
+    }
+
+    #[test]
+    #[expect(clippy::print_stderr, reason = "a test that shows nothing says so")]
+    fn a_directory_that_the_daemons_user_can_not_enter_is_named_before_anything_is_made() {
+        let identity = choose();
+        if !identity.change {
+            return eprintln!("not run: only root runs daemons as somebody else");
+        }
+        let place = tempfile::tempdir().unwrap();
+        let at = |state: &Path| State::open(state, "run", "me", &identity, &|_| true, &work::kill_marked);
+        let state = place.path().join("open/state");
+        let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        mode(place.path(), 0o700);
+        let failure = at(&state).unwrap_err();
+        assert_eq!(failure.code, "state-dir-unreachable");
+        let closed = format!("can't enter {}, where {} is", place.path().display(), state.display());
+        assert!(failure.message.contains(&closed), "{}", failure.message);
+        assert!(!place.path().join("open").exists());
+        mode(place.path(), 0o711);
+        assert!(at(&state).unwrap().close());
+        mode(&state.join("w"), 0o700);
+        assert_eq!(at(&state).unwrap_err().code, "state-dir-unreachable");
+        chown(state.join("w"), Some(identity.uid.as_raw()), None).unwrap();
+        assert!(at(&state).unwrap().close());
     }
 
     #[test]
