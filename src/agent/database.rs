@@ -31,6 +31,10 @@ const OWNER: &str = "bench";
 /// The superuser, over the socket only.
 const ADMIN: &str = "timetrial";
 
+/// The sockets' directory for our own clients, which work in `tmp` beside it. libpq takes a comma in a host for the end
+/// of it and knows no quotes, so the directory's own path, which may hold one, is not named.
+const SOCKETS: &str = "/proc/self/cwd/../s";
+
 /// Starting an empty cluster takes well under a second; a machine under load gets patience.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
@@ -74,6 +78,10 @@ pub fn start(agent: &Agent, request: &DatabaseRequest) -> Result<(Database, Repl
 /// Stops the cluster ("fast": its clients are cut) and removes its data.
 pub fn stop_and_remove(agent: &Agent, database: &Database) -> Result<Stopped, Failure> {
     let stopped = stop(&agent.processes, database.process, Duration::from_secs(20))?;
+    if !stopped.still_alive.is_empty() {
+        // Not from under a server that may still write; the campaign ends here.
+        return Ok(stopped);
+    }
     let data = agent.state()?.work.join("db/data");
     fs::remove_dir_all(&data).map_err(|error| crate::agent::state::cannot("remove", &data, &error))?;
     Ok(stopped)
@@ -136,11 +144,11 @@ impl Cluster<'_> {
         let request = self.request;
         let timezone = if Path::new("/usr/share/zoneinfo/UTC").exists() { "UTC" } else { "GMT" };
         let settings = format!(
-            "listen_addresses = '{}'\nport = {}\nunix_socket_directories = '{}'\nmax_connections = {}\n\
+            "listen_addresses = '{}'\nport = {}\nunix_socket_directories = {}\nmax_connections = {}\n\
              password_encryption = '{}'\nssl = off\ntimezone = '{timezone}'\nlog_timezone = '{timezone}'\n",
             request.address,
             request.port,
-            self.sockets.display(),
+            quoted(&in_list(&self.sockets.display().to_string())),
             request.max_connections,
             if request.authentication == "md5" { "md5" } else { "scram-sha-256" },
         );
@@ -198,7 +206,7 @@ impl Cluster<'_> {
 
     /// Runs SQL from standard input (never from argv: it may hold the password) and gives tab-separated rows.
     fn psql(&self, database: &str, sql: Vec<u8>) -> Result<String, Failure> {
-        let (sockets, port) = (self.sockets.display().to_string(), self.request.port.to_string());
+        let port = self.request.port.to_string();
         let arguments = [
             "--no-psqlrc",
             "--quiet",
@@ -209,7 +217,7 @@ impl Cluster<'_> {
             "--single-transaction",
             "--file=-",
             "--host",
-            &sockets,
+            SOCKETS,
             "--port",
             &port,
             "--username",
@@ -246,8 +254,8 @@ impl Cluster<'_> {
 
     fn create_database(&self) -> Result<(), Failure> {
         // CREATE DATABASE can't run in a transaction, so not by `psql`.
-        let (sockets, port) = (self.sockets.display().to_string(), self.request.port.to_string());
-        let arguments = ["--host", &sockets, "--port", &port, "--username", ADMIN, "--owner", OWNER, NAME];
+        let port = self.request.port.to_string();
+        let arguments = ["--host", SOCKETS, "--port", &port, "--username", ADMIN, "--owner", OWNER, NAME];
         let output = self.agent.processes.run(self.start_of("createdb", &arguments)?, START_LIMIT)?;
         succeeded(&output, "PostgreSQL could not make the database")
     }
@@ -277,6 +285,16 @@ impl Cluster<'_> {
     }
 }
 
+/// A string of `postgresql.conf`.
+fn quoted(value: &str) -> String {
+    format!("'{}'", value.replace('\\', "\\\\").replace('\'', "''"))
+}
+
+/// An element of a setting that is a list: without quotes a comma would end it.
+fn in_list(element: &str) -> String {
+    format!("\"{}\"", element.replace('"', "\"\""))
+}
+
 /// A table's name out of a file's: nothing that would have to be quoted.
 fn identifier(name: &str) -> Result<&str, Failure> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
@@ -297,4 +315,17 @@ fn random_password() -> Result<String, Failure> {
     let read = fs::File::open(source).and_then(|mut file| file.read_exact(&mut bytes));
     read.map_err(|error| crate::agent::state::cannot("read", source, &error))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_stands_in_a_setting_whatever_is_in_it() {
+        let setting = |path: &str| quoted(&in_list(path));
+        assert_eq!(setting("/tmp/plain/s"), r#"'"/tmp/plain/s"'"#);
+        assert_eq!(setting("/tmp/a,b's dir/s"), r#"'"/tmp/a,b''s dir/s"'"#);
+        assert_eq!(setting(r#"/a\n"b"#), r#"'"/a\\n""b"'"#);
+    }
 }

@@ -16,11 +16,12 @@ mod shim;
 mod state;
 mod stop;
 mod surroundings;
+mod work;
 
 pub use serve::serve;
 pub use shim::{Shim, run as run_shim};
-pub use state::kill_marked;
 pub use surroundings::Agent;
+pub use work::kill_marked;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};

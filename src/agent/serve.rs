@@ -15,7 +15,7 @@ use crate::agent::process::{PassOn, Start};
 use crate::agent::state::{self, State};
 use crate::agent::stop::{self, stop_all};
 use crate::agent::surroundings::{Agent, resolve};
-use crate::agent::{calm, database, facts, listeners, lock, probe, procfs, provision};
+use crate::agent::{calm, database, facts, listeners, lock, probe, procfs, provision, work};
 use crate::wire::{self, Failure, FromAgent, Member, Notice, Reply, Request, StartRequest, ToAgent, WorkFile, frame};
 
 /// What wakes the agent's main thread.
@@ -36,6 +36,8 @@ pub fn serve(
     input: impl Read + Send + 'static,
     output: impl Write + Send + 'static,
 ) -> std::io::Result<()> {
+    // What is written here is for the daemons' user too, whatever the umask of whoever started us.
+    nix::sys::stat::umask(nix::sys::stat::Mode::S_IWGRP | nix::sys::stat::Mode::S_IWOTH);
     // A session of its own: Ctrl-C in the controller's terminal is the controller's to handle. It fails only where
     // the agent already leads one.
     let _ = nix::unistd::setsid();
@@ -205,7 +207,7 @@ fn hello(agent: &Agent, protocol: u32, run: &str, owner: &str, ca_bundle: Option
 /// Kills what a dead agent left. Root without CAP_SYS_PTRACE, as in most containers, may not look into the processes of
 /// another user, so where daemons run as one, that user looks as well.
 fn kill_of_both(agent: &Agent, work: &Path) -> Vec<String> {
-    let mut killed = state::kill_marked(work);
+    let mut killed = work::kill_marked(work);
     if let Some(identity) = agent.changed_identity() {
         let start = Start {
             label: "the search for what a dead agent left".to_owned(),
@@ -299,12 +301,12 @@ fn stop_process(agent: &Agent, process: u64, grace_ms: u64, kill_now: bool) -> R
     let began = std::time::Instant::now();
     let grace = if kill_now { Duration::ZERO } else { Duration::from_millis(grace_ms) };
     let stopped = stop::stop(&agent.processes, process, grace)?;
-    Ok(Reply::Stopped {
-        exit: stopped.exit,
-        killed: stopped.killed,
-        leftovers: stopped.leftovers,
-        took_ms: millis(began.elapsed()),
-    })
+    Ok(told(stopped, began))
+}
+
+fn told(stopped: stop::Stopped, began: std::time::Instant) -> Reply {
+    let stop::Stopped { exit, killed, leftovers, still_alive } = stopped;
+    Reply::Stopped { exit, killed, leftovers, still_alive, took_ms: millis(began.elapsed()) }
 }
 
 fn stop_database(agent: &Agent) -> Result<Reply, Failure> {
@@ -313,12 +315,7 @@ fn stop_database(agent: &Agent) -> Result<Reply, Failure> {
         return Err(Failure::new("no-database", "the database is not running"));
     };
     let stopped = database::stop_and_remove(agent, &database)?;
-    Ok(Reply::Stopped {
-        exit: stopped.exit,
-        killed: stopped.killed,
-        leftovers: stopped.leftovers,
-        took_ms: millis(began.elapsed()),
-    })
+    Ok(told(stopped, began))
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -32,42 +32,84 @@ pub struct Shim {
     pub command: Vec<OsString>,
 }
 
+/// The step that failed on the way to the program.
+#[derive(Debug, thiserror::Error)]
+#[error("can't {step}")]
+pub struct ShimError {
+    step: String,
+    source: io::Error,
+}
+
 /// Becomes the program; returns only when that failed.
-pub fn run(shim: Shim) -> io::Error {
+pub fn run(shim: Shim) -> ShimError {
     match prepare(&shim) {
         Err(error) => error,
         Ok(()) => become_program(&shim),
     }
 }
 
-fn prepare(shim: &Shim) -> io::Result<()> {
-    nix::unistd::setsid()?;
+fn cannot<E: Into<io::Error>>(step: impl Into<String>) -> impl FnOnce(E) -> ShimError {
+    |error| ShimError { step: step.into(), source: error.into() }
+}
+
+fn prepare(shim: &Shim) -> Result<(), ShimError> {
+    nix::unistd::setsid().map_err(cannot("make a session"))?;
     // The agent waits for its signals with a mask; a mask is inherited, and a daemon must hear TERM.
-    SigSet::all().thread_unblock()?;
+    SigSet::all().thread_unblock().map_err(cannot("let signals through"))?;
     if let (Some(uid), Some(gid)) = (shim.uid, shim.gid) {
-        let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-        nix::unistd::setgroups(&[gid])?;
-        nix::unistd::setresgid(gid, gid, gid)?;
-        nix::unistd::setresuid(uid, uid, uid)?;
+        become_user(Uid::from_raw(uid), Gid::from_raw(gid)).map_err(cannot(format!("become user {uid}")))?;
     }
     // After the change of user: that would have cleared it.
     if let Some(signal) = shim.death_signal {
-        nix::sys::prctl::set_pdeathsig(Signal::try_from(signal)?)?;
+        let set = Signal::try_from(signal).and_then(nix::sys::prctl::set_pdeathsig);
+        set.map_err(cannot("ask for a signal at the agent's end"))?;
     }
     // The agent may have died before the kernel knew what to do then.
     if nix::unistd::getppid().as_raw() != shim.parent {
-        return Err(io::Error::other("the agent is gone"));
+        return Err(cannot("start anything more")(io::Error::other("the agent is gone")));
     }
     match &shim.directory {
-        Some(directory) => std::env::set_current_dir(directory),
+        Some(directory) => std::env::set_current_dir(directory)
+            .map_err(cannot(format!("change to the directory {}", directory.display()))),
         None => Ok(()),
     }
 }
 
+fn become_user(uid: Uid, gid: Gid) -> nix::Result<()> {
+    nix::unistd::setgroups(&[gid])?;
+    nix::unistd::setresgid(gid, gid, gid)?;
+    nix::unistd::setresuid(uid, uid, uid)
+}
+
 #[expect(clippy::disallowed_methods, reason = "the shim's one job is to become another program")]
-fn become_program(shim: &Shim) -> io::Error {
+fn become_program(shim: &Shim) -> ShimError {
     let Some((program, arguments)) = shim.command.split_first() else {
-        return io::Error::other("no program");
+        return cannot("run anything")(io::Error::other("no program"));
     };
-    std::process::Command::new(program).args(arguments).exec()
+    let error = std::process::Command::new(program).args(arguments).exec();
+    cannot(format!("run {}", program.to_string_lossy()))(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_the_step_that_failed() {
+        let from_os = cannot::<nix::errno::Errno>("become user 7")(nix::errno::Errno::EPERM);
+        assert_eq!(from_os.to_string(), "can't become user 7");
+        let shim = Shim {
+            death_signal: None,
+            uid: None,
+            gid: None,
+            directory: None,
+            parent: 0,
+            command: vec!["/not/there".into(), "argument".into()],
+        };
+        let error = become_program(&shim);
+        assert_eq!(
+            (error.to_string().as_str(), error.source.kind()),
+            ("can't run /not/there", io::ErrorKind::NotFound)
+        );
+    }
 }

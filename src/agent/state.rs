@@ -4,19 +4,19 @@
 //! <state>/lock             held by the living agent; says who and since when
 //! <state>/roots/<digest>/  package roots    <state>/venvs/<digest>/  virtual environments
 //! <state>/apt/             apt's private state
+//! <state>/.timetrial-state says that all this is ours
 //! <state>/w/<8 hex>/       work of one run: removed at its end, or at the next contact
 //! ```
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::agent::identity::{Identity, home};
 use crate::agent::process::MARK;
-use crate::agent::procfs;
-use crate::agent::stop::signal;
+use crate::agent::work;
 use crate::wire::Failure;
 
 /// The agent's directories, locked.
@@ -66,10 +66,7 @@ impl State {
         while_busy: &dyn Fn(Option<String>) -> bool,
         kill: &dyn Fn(&Path) -> Vec<String>,
     ) -> Result<Self, Failure> {
-        make(directory, 0o755)?;
-        let lock = lock_alone(directory, owner, while_busy)?;
-        let swept = sweep(directory, kill);
-        let work = directory.join("w").join(work_name(run));
+        let work = directory.join("w").join(work::name(run));
         if work.as_os_str().len() > LONGEST_WORK {
             return Err(Failure::new(
                 "state-dir-too-long",
@@ -77,11 +74,15 @@ impl State {
             )
             .hint(format!("choose a `state_dir` of at most {} characters", LONGEST_WORK - "/w/12345678".len())));
         }
+        reachable(directory, identity)?;
+        take(directory)?;
+        let lock = lock_alone(directory, owner, while_busy)?;
         make(&directory.join("w"), 0o755)?;
-        make(&work, 0o755)?;
+        let swept = work::sweep(&directory.join("w"), kill);
+        work::make(&work, run)?;
         for private in ["home", "tmp", "db", "s"] {
             let path = work.join(private);
-            make(&path, 0o700)?;
+            work::make_new(&path, 0o700)?;
             if identity.change {
                 chown(&path, Some(identity.uid.as_raw()), Some(identity.gid.as_raw()))
                     .map_err(|error| cannot("give away", &path, &error))?;
@@ -99,7 +100,7 @@ impl State {
     pub fn close(&self) -> bool {
         // A request that was under way may still write there: it fails soon, for its processes are gone.
         for _ in 0..40 {
-            if fs::remove_dir_all(&self.work).is_ok() || !self.work.exists() {
+            if work::remove(&self.work).is_ok() || !self.work.exists() {
                 break;
             }
             std::thread::sleep(Duration::from_millis(50));
@@ -109,16 +110,82 @@ impl State {
     }
 }
 
-/// Eight hexadecimal digits that stand for a run: short, because of the socket.
-fn work_name(run: &str) -> String {
-    crate::wire::digest::sha256(run.as_bytes())[..8].to_owned()
+/// Makes a directory and its parents; one that is there is taken as it is, and keeps its permissions.
+pub fn make(path: &Path, mode: u32) -> Result<(), Failure> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.exists()) {
+        make(parent, 0o755)?;
+    }
+    match fs::DirBuilder::new().mode(mode).create(path) {
+        Ok(()) => fs::set_permissions(path, fs::Permissions::from_mode(mode)),
+        // Somebody was faster.
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
+    .map_err(|error| cannot("make", path, &error))
 }
 
-/// Makes a directory and its parents; one that is there is taken as it is.
-pub fn make(path: &Path, mode: u32) -> Result<(), Failure> {
-    let made = fs::DirBuilder::new().recursive(true).mode(0o755).create(path);
-    made.and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
-        .map_err(|error| cannot("make", path, &error))
+/// Whether who daemons run as can enter the directory and what is known to be in it: root can enter any, and its
+/// daemons would fail one by one after everything was downloaded. What is not there yet will be made open.
+fn reachable(directory: &Path, identity: &Identity) -> Result<(), Failure> {
+    if !identity.change {
+        return Ok(());
+    }
+    let existing = directory.ancestors().find_map(|path| fs::canonicalize(path).ok()).unwrap_or_default();
+    let mut steps: Vec<PathBuf> = existing.ancestors().map(Path::to_owned).collect();
+    steps.reverse();
+    steps.extend(["w", "roots", "venvs"].map(|name| directory.join(name)));
+    let is_closed = |path: &PathBuf| fs::metadata(path).is_ok_and(|found| !may_enter(&found, identity));
+    let Some(closed) = steps.into_iter().find(is_closed) else { return Ok(()) };
+    let Identity { name, .. } = identity;
+    Err(Failure::new(
+        "state-dir-unreachable",
+        format!("daemons run as {name}, who can't enter {}, where {} is", closed.display(), directory.display()),
+    )
+    .hint(format!("choose a `state_dir` in hosts.toml that {name} can reach, or open that directory: chmod a+x")))
+}
+
+/// What the permission bits say of a directory.
+fn may_enter(directory: &fs::Metadata, identity: &Identity) -> bool {
+    let bit = if directory.uid() == identity.uid.as_raw() {
+        0o100
+    } else if directory.gid() == identity.gid.as_raw() {
+        0o010
+    } else {
+        0o001
+    };
+    directory.mode() & bit != 0
+}
+
+/// The file by which a state directory is known as ours.
+const MARKER: &str = ".timetrial-state";
+
+/// All that stands in a state directory; those of earlier builds have no marker.
+const ENTRIES: [&str; 7] = ["lock", "requests", "roots", "venvs", "apt", "w", MARKER];
+
+/// Takes a directory only if it is empty or ours: what is in it is locked, filled and swept.
+fn take(directory: &Path) -> Result<(), Failure> {
+    make(directory, 0o755)?;
+    let entries = fs::read_dir(directory).map_err(|error| cannot("read", directory, &error))?;
+    let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
+    let has = |name: &str| names.iter().any(|found| found == name);
+    let stranger = names.iter().find(|found| !ENTRIES.iter().any(|name| found == name));
+    if has(MARKER) {
+        return Ok(());
+    }
+    if !names.is_empty() && (!has("lock") || stranger.is_some()) {
+        let found = stranger.or(names.first()).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let own = directory.join("timetrial");
+        return Err(Failure::new(
+            "state-dir-not-ours",
+            format!("{} is not a state directory of timetrial: it holds `{found}`", directory.display()),
+        )
+        .hint(format!("name an own, empty folder as `state_dir` in hosts.toml, such as {}", own.display())));
+    }
+    let marker = directory.join(MARKER);
+    fs::write(&marker, "the cache and the work of timetrial\n").map_err(|error| cannot("write", &marker, &error))
 }
 
 /// What could not be done to which path, and why.
@@ -179,46 +246,6 @@ fn holder(file: &mut File) -> String {
     if owner.is_empty() { "somebody who left no name".to_owned() } else { owner }
 }
 
-/// Removes what agents that died without cleaning up have left: their marked processes, and their work.
-fn sweep(directory: &Path, kill: &dyn Fn(&Path) -> Vec<String>) -> Vec<String> {
-    let mut swept = Vec::new();
-    for entry in fs::read_dir(directory.join("w")).into_iter().flatten().flatten() {
-        let work = entry.path();
-        swept.extend(kill(&work));
-        if fs::remove_dir_all(&work).is_ok() {
-            swept.push(work.display().to_string());
-        }
-    }
-    swept
-}
-
-/// Kills what bears the mark of a work directory, as far as this user may see it; what that was.
-pub fn kill_marked(work: &Path) -> Vec<String> {
-    let mark = format!("{MARK}={}", work.display());
-    let mut killed: Vec<(u32, String)> = Vec::new();
-    // Each pass finds those that were being started during the one before.
-    for _ in 0..100 {
-        // A daemon may overwrite its environment to show a title, and is then known by where it works. Somebody's shell
-        // that looks around there has a terminal, and is left alone.
-        let marked = |process: &procfs::Stat| {
-            procfs::has_mark(process.pid, &mark) || (!process.has_terminal && procfs::works_under(process.pid, work))
-        };
-        let found: Vec<_> =
-            procfs::all().into_iter().filter(|process| process.state != 'Z' && marked(process)).collect();
-        if found.is_empty() {
-            break;
-        }
-        for process in found {
-            if !killed.iter().any(|(pid, _)| *pid == process.pid) {
-                killed.push((process.pid, procfs::command_line(process.pid)));
-            }
-            signal(process.pid, nix::sys::signal::Signal::SIGKILL);
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    killed.into_iter().map(|(pid, command)| format!("process {pid}, `{command}`")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,22 +255,92 @@ mod tests {
         Identity { change: false, ..choose() }
     }
 
+    fn open(place: &Path, run: &str) -> Result<State, Failure> {
+        State::open(place, run, "me", &myself(), &|_| true, &work::kill_marked)
+    }
+
     #[test]
     fn what_a_dead_agent_left_is_swept_and_the_cache_stays() {
         let place = tempfile::tempdir().unwrap();
-        fs::create_dir_all(place.path().join("w/0badf00d/db")).unwrap();
+        let dead = open(place.path(), "dead").unwrap();
+        let left = dead.work.display().to_string();
+        drop(dead);
         fs::create_dir_all(place.path().join("roots/abc")).unwrap();
-        let state = State::open(place.path(), "run", "me", &myself(), &|_| true, &kill_marked).unwrap();
-        assert_eq!(state.swept, [place.path().join("w/0badf00d").display().to_string()]);
+        fs::create_dir_all(place.path().join("w/precious")).unwrap();
+        let state = open(place.path(), "run").unwrap();
+        assert_eq!(state.swept, [left]);
         assert!(place.path().join("roots/abc").exists() && state.work.join("home").exists());
         assert!(state.close() && !state.work.exists());
+        assert!(place.path().join("w/precious").exists());
+    }
+
+    #[test]
+    fn a_directory_of_somebody_else_is_refused_and_not_changed() {
+        let place = tempfile::tempdir().unwrap();
+        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+        for (name, lock) in [("w/precious", None), ("pool", Some("lock"))] {
+            fs::create_dir_all(place.path().join(name)).unwrap();
+            if let Some(lock) = lock {
+                fs::write(place.path().join(lock), "mine").unwrap();
+            }
+            assert_eq!(open(place.path(), "run").unwrap_err().code, "state-dir-not-ours", "{name}");
+        }
+        assert_eq!(fs::read_to_string(place.path().join("lock")).unwrap(), "mine");
+        assert_eq!(fs::metadata(place.path()).unwrap().permissions().mode() & 0o7777, 0o1777);
+    }
+
+    #[test]
+    #[expect(clippy::print_stderr, reason = "a test that shows nothing says so")]
+    fn a_directory_that_the_daemons_user_can_not_enter_is_named_before_anything_is_made() {
+        let identity = choose();
+        if !identity.change {
+            return eprintln!("not run: only root runs daemons as somebody else");
+        }
+        let place = tempfile::tempdir().unwrap();
+        let at = |state: &Path| State::open(state, "run", "me", &identity, &|_| true, &work::kill_marked);
+        let state = place.path().join("open/state");
+        let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        mode(place.path(), 0o700);
+        let failure = at(&state).unwrap_err();
+        assert_eq!(failure.code, "state-dir-unreachable");
+        let closed = format!("can't enter {}, where {} is", place.path().display(), state.display());
+        assert!(failure.message.contains(&closed), "{}", failure.message);
+        assert!(!place.path().join("open").exists());
+        mode(place.path(), 0o711);
+        assert!(at(&state).unwrap().close());
+        mode(&state.join("w"), 0o700);
+        assert_eq!(at(&state).unwrap_err().code, "state-dir-unreachable");
+        chown(state.join("w"), Some(identity.uid.as_raw()), None).unwrap();
+        assert!(at(&state).unwrap().close());
+    }
+
+    #[test]
+    fn an_empty_directory_and_a_cache_of_an_earlier_build_are_taken_as_they_are() {
+        let place = tempfile::tempdir().unwrap();
+        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o2770)).unwrap();
+        assert!(open(place.path(), "one").unwrap().close());
+        fs::remove_file(place.path().join(MARKER)).unwrap();
+        fs::create_dir(place.path().join("venvs")).unwrap();
+        assert!(open(place.path(), "two").unwrap().close());
+        assert_eq!(fs::metadata(place.path()).unwrap().permissions().mode() & 0o7777, 0o2770);
+    }
+
+    #[test]
+    fn a_work_directory_that_is_there_is_an_error() {
+        let place = tempfile::tempdir().unwrap();
+        assert!(open(place.path(), "one").unwrap().close());
+        let taken = place.path().join("w").join(work::name("two"));
+        fs::create_dir(&taken).unwrap();
+        fs::write(taken.join("thesis.txt"), "years").unwrap();
+        assert!(open(place.path(), "two").unwrap_err().message.starts_with("can't make "));
+        assert!(taken.join("thesis.txt").exists());
     }
 
     #[test]
     fn a_path_too_long_for_a_socket_is_refused_with_the_reason() {
         let place = tempfile::tempdir().unwrap();
         let long = place.path().join("x".repeat(90));
-        let failure = State::open(&long, "run", "me", &myself(), &|_| true, &kill_marked).unwrap_err();
-        assert_eq!(failure.code, "state-dir-too-long");
+        assert_eq!(open(&long, "run").unwrap_err().code, "state-dir-too-long");
+        assert!(!long.exists());
     }
 }

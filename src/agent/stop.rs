@@ -19,6 +19,8 @@ pub struct Stopped {
     pub killed: bool,
     /// Processes of it that outlived it and were killed, as `pid command`.
     pub leftovers: Vec<String>,
+    /// Those of it, itself among them, that not even KILL has ended, as `pid command`.
+    pub still_alive: Vec<String>,
 }
 
 /// After KILL, the kernel needs at most this long, or something is very wrong (a process stuck in the kernel).
@@ -41,14 +43,20 @@ pub fn stop(processes: &Processes, number: u64, grace: Duration) -> Result<Stopp
         signal(pid, Signal::SIGKILL);
         exit = processes.wait(number, KILL_LIMIT);
     }
-    let leftovers = kill_rest(|| {
+    let command = procfs::command_line(pid);
+    let rest = kill_rest(|| {
         let orphans = if polite == Signal::SIGTERM { processes.orphans() } else { Vec::new() };
         let mut left = procfs::family(|process| process.session == pid || orphans.contains(&process.pid));
         let escaped: Vec<Stat> = before.iter().filter_map(|known| same(known, &left)).collect();
         left.extend(escaped);
         left
     });
-    Ok(Stopped { exit, killed, leftovers })
+    let mut still_alive = rest.still_alive;
+    if exit.is_none() && still_alive.is_empty() {
+        // It can't be seen any more, and yet the kernel has not told of its end.
+        still_alive.push(format!("{pid} {command}"));
+    }
+    Ok(Stopped { exit, killed, leftovers: rest.killed, still_alive })
 }
 
 /// A process that was seen before, if it is still there and not yet found.
@@ -57,8 +65,14 @@ fn same(known: &Stat, found: &[Stat]) -> Option<Stat> {
     now.filter(|now| !found.iter().any(|process| process.pid == now.pid))
 }
 
-/// Kills what is left until nothing is; who that was.
-fn kill_rest(look: impl Fn() -> Vec<Stat>) -> Vec<String> {
+/// What became of the rest, as `pid command`.
+struct Rest {
+    killed: Vec<String>,
+    still_alive: Vec<String>,
+}
+
+/// Kills what is left until nothing is, or until the time is up.
+fn kill_rest(look: impl Fn() -> Vec<Stat>) -> Rest {
     let deadline = Instant::now() + KILL_LIMIT;
     let mut told: Vec<(u32, String)> = Vec::new();
     let mut patience = LEAVING;
@@ -66,7 +80,10 @@ fn kill_rest(look: impl Fn() -> Vec<Stat>) -> Vec<String> {
         let mut left = look();
         left.retain(|process| process.state != 'Z' && process.pid != std::process::id());
         if left.is_empty() || Instant::now() > deadline {
-            return told.into_iter().map(|(pid, command)| format!("{pid} {command}")).collect();
+            let (alive, gone): (Vec<_>, Vec<_>) =
+                told.into_iter().partition(|(pid, _)| left.iter().any(|process| process.pid == *pid));
+            let lines = |found: Vec<(u32, String)>| found.iter().map(|(pid, line)| format!("{pid} {line}")).collect();
+            return Rest { killed: lines(gone), still_alive: lines(alive) };
         }
         if patience.is_zero() {
             for process in &left {
@@ -112,13 +129,14 @@ pub fn stop_all(processes: &Processes, grace: Duration, mark: &str) -> Vec<Strin
     for number in alive {
         // Those that have not ended are killed here; of those that have, what is left of the session.
         if let Ok(rest) = stop(processes, number, Duration::ZERO) {
-            stopped.extend(rest.leftovers);
+            stopped.extend(rest.leftovers.into_iter().chain(rest.still_alive));
         }
     }
     // Also where nothing was alive any more: what has long left its session bears the mark, or has the agent as parent.
-    stopped.extend(kill_rest(|| {
+    let rest = kill_rest(|| {
         let orphans = processes.orphans();
         procfs::family(|process| orphans.contains(&process.pid) || procfs::has_mark(process.pid, mark))
-    }));
+    });
+    stopped.extend(rest.killed.into_iter().chain(rest.still_alive));
     stopped
 }

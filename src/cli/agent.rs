@@ -22,7 +22,5 @@ pub fn sweep(work: &Path) -> Result<u8, Problem> {
 
 /// Becomes another program. That this returns is the error.
 pub fn exec(shim: Shim) -> Result<u8, Problem> {
-    let program = shim.command.first().map(|program| program.to_string_lossy().into_owned()).unwrap_or_default();
-    let error = run_shim(shim);
-    Err(Problem::new(exit::FAILED, anyhow::Error::new(error).context(format!("can't run {program}"))))
+    Err(Problem::new(exit::FAILED, run_shim(shim)))
 }

@@ -51,17 +51,32 @@ fn check_one_local_machine(table: &Table<'_>, machines: &[Machine]) {
     }
 }
 
+/// The state directory stands in search paths (`PATH`, `LD_LIBRARY_PATH`) and in apt's configuration, and neither knows
+/// a way to quote.
+fn check_state_dir(table: &Table<'_>, directory: &Placed<String>) {
+    let Some(character) = directory.value.chars().find(|character| [':', ';', '"'].contains(character)) else {
+        return;
+    };
+    let message = format!("`state_dir` must not hold a `{character}`");
+    let hint = "search paths and apt's configuration are made of it, and neither can hold `:`, `;` or `\"` in a name";
+    table.report(Diagnostic::at(Code::BadPath, &directory.place, message).label("not such a path").hint(hint));
+}
+
 /// Reads one machine.
 pub(super) fn machine(table: &Table<'_>) -> Machine {
     let roles = table.value(&keys::MACHINE_ROLES).value;
     let roles: Vec<Placed<String>> = roles.into_iter().map(|role| role.map(str::to_owned)).collect();
     table.report_duplicates(&roles, "role");
     let tools = table.value(&keys::TOOLS).value;
+    let state_dir = table.optional(&keys::STATE_DIR);
+    if let Some(directory) = &state_dir {
+        check_state_dir(table, directory);
+    }
     Machine {
         name: table.key().clone(),
         transport: table.value(&keys::TRANSPORT),
         roles,
-        state_dir: table.optional(&keys::STATE_DIR),
+        state_dir,
         bench_address: table.optional(&keys::BENCH_ADDRESS),
         ca_bundle: table.optional(&keys::CA_BUNDLE),
         tools: tools.into_iter().map(|(name, path)| (name.value, path)).collect(),

@@ -9,6 +9,7 @@ use crate::plan::{Load, Trial};
 use crate::run::campaign::{State, stop_if_asked};
 use crate::run::emitter::millis;
 use crate::run::error::{RunError, TrialError};
+use crate::run::prepare;
 use crate::run::ready::{Running, died};
 use crate::tool::{self, LoadRequest, LoadTool};
 use crate::wire::{Notice, Reply, Request, StartRequest, WorkFile};
@@ -223,7 +224,10 @@ async fn end(
         grace_ms: LAST_WORDS_MS,
         kill_now: state.campaign.stop.is_hurried(),
     };
-    client.ask(request).await?;
+    let reply = client.ask(request).await?;
+    let Reply::Stopped { exit, still_alive, .. } = reply else {
+        return Err(RunError::Link(client.out_of_turn(&reply)).into());
+    };
     let patience = Duration::from_millis(LAST_WORDS_MS);
     while let Ok(Some(notice)) = tokio::time::timeout(patience, generator.notices.recv()).await {
         match notice {
@@ -236,5 +240,5 @@ async fn end(
             Notice::Progress { .. } => {}
         }
     }
-    Ok(())
+    Ok(prepare::gone(&trial.client, &trial.load.tool, exit.is_some(), &still_alive)?)
 }

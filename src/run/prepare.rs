@@ -233,10 +233,31 @@ fn database_request(state: &State<'_>, database: &Database) -> DatabaseRequest {
 pub async fn stop_database(state: &mut State<'_>) -> Result<(), RunError> {
     let Some(machine) = state.database.take() else { return Ok(()) };
     match state.link(&machine)?.ask(Request::StopDatabase).await? {
-        Reply::Stopped { exit, took_ms, .. } => {
-            state.emitter.emit(Happening::DatabaseStopped { machine, exit, took_ms })?;
-            Ok(())
+        Reply::Stopped { exit, took_ms, still_alive, .. } => {
+            state.emitter.emit(Happening::DatabaseStopped { machine: machine.clone(), exit, took_ms })?;
+            gone(&machine, "PostgreSQL", exit.is_some(), &still_alive)
         }
         _ => Err(out_of_turn(&machine)),
     }
+}
+
+/// Whether what was stopped is gone. What not even KILL ends would be measured together with all that comes after it.
+pub fn gone(machine: &str, what: &str, has_ended: bool, still_alive: &[String]) -> Result<(), RunError> {
+    if has_ended && still_alive.is_empty() {
+        return Ok(());
+    }
+    let first = still_alive.first().map_or("the agent does not say which process".to_owned(), |process| {
+        let (pid, command) = process.split_once(' ').unwrap_or((process, "?"));
+        format!("pid {pid}, `{command}`")
+    });
+    Err(RunError::Broken(Reason {
+        code: "daemon-not-stopped".to_owned(),
+        message: format!("{machine}: {what} was killed and is still alive: {first}"),
+        detail: still_alive.iter().filter(|_| still_alive.len() > 1).cloned().collect(),
+        hint: Some(
+            "a process that not even KILL ends hangs in the kernel: look at its disks and mounts, or start the machine \
+             anew; nothing more is measured beside it"
+                .to_owned(),
+        ),
+    }))
 }

@@ -130,14 +130,15 @@ async fn clean_up(state: &mut State<'_>, trial: &Trial, running: Vec<Running>) -
     let grace_ms = (state.campaign.plan.wait.stop_s * 1e3) as u64;
     for (index, one) in running.iter().enumerate().rev() {
         let reply = stop(&state.campaign.stop, &server, one.process, grace_ms).await?;
-        let Reply::Stopped { exit, killed, leftovers, took_ms } = reply else {
+        let Reply::Stopped { exit, killed, leftovers, still_alive, took_ms } = reply else {
             return Err(RunError::Link(server.out_of_turn(&reply)));
         };
         if !state.campaign.stop.is_hurried() {
             keep_log(state, trial, index, one.process).await?;
         }
-        let (trial, process) = (trial.id.clone(), index + 1);
-        state.emitter.emit(Happening::DaemonStopped { trial, process, exit, took_ms, killed, leftovers })?;
+        let (id, process) = (trial.id.clone(), index + 1);
+        state.emitter.emit(Happening::DaemonStopped { trial: id, process, exit, took_ms, killed, leftovers })?;
+        prepare::gone(&trial.server, &trial.daemon, exit.is_some(), &still_alive)?;
     }
     if running.is_empty() { Ok(()) } else { prove_port_free(state, trial).await }
 }

@@ -192,6 +192,7 @@ pub enum Reply {
         exit: Option<Exit>,
         killed: bool,
         leftovers: Vec<String>,
+        still_alive: Vec<String>,
         took_ms: u64,
     },
     Log {

@@ -1,7 +1,9 @@
 //! Daemons with a bad day: each fails its own trial, with the reason, and the next one is measured all the same.
 
-use crate::support::project::{Project, Scenario};
-use crate::support::running::{Ended, RunDirectory};
+use std::fs;
+
+use crate::support::project::{Project, RUN, Scenario};
+use crate::support::running::{Ended, RunDirectory, Running};
 
 const HASTY: &str = "ready = \"1500ms\"\ncalm = \"600ms\"\nstop = \"500ms\"";
 
@@ -109,4 +111,27 @@ fn one_that_is_never_calm_is_measured_and_suspect() {
     ended.assert_code(0).assert_said("not calm before the load: ");
     assert_eq!(run.event("daemon-calm")["calm"], false);
     assert!(ended.stdout.contains("suspect") && ended.stdout.contains("calm"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_umask_that_closes_everything_does_not_reach_the_daemons() {
+    let project = Project::new();
+    let command = project.started_by(&["sh", "-c", "umask 077; exec \"$@\"", "sh"], RUN);
+    Running::start(&project, command).end().assert_code(0).assert_said("1 measured");
+    project.assert_clean();
+}
+
+#[test]
+fn a_folder_that_is_closed_or_gone_is_not_told_as_a_program() {
+    let project = Project::new();
+    let folder = project.path("work");
+    fs::create_dir(&folder).unwrap();
+    let (folder, parent) = (folder.display().to_string(), std::process::id().to_string());
+    let exec = |directory: &str, program: &str| {
+        let words = ["exec", "--parent", &parent, "--directory", directory, "--", program];
+        project.timetrial(&words)
+    };
+    let missing = format!("{folder}/none");
+    exec(&missing, "/bin/true").assert_code(1).assert_said(&format!("can't change to the directory {missing}"));
+    exec(&folder, "/not/there").assert_code(1).assert_said("can't run /not/there");
 }

@@ -17,6 +17,8 @@ pub enum Trouble {
     Nothing,
     /// The agent refuses it.
     Refused(usize),
+    /// It asks to stop something, and that stays alive.
+    StaysAlive(usize),
     /// The agent dies of it.
     Dies(usize),
     /// The user stops the campaign while it is answered.
@@ -116,6 +118,11 @@ impl Scene {
             Trouble::Refused(at) if at == number => return Err(Failure::new("made-up", "not today")),
             Trouble::Dies(at) if at == number => return Err(Failure::new(HANG_UP, "")),
             Trouble::Stopped(at) if at == number => self.handle.stop("Ctrl-C"),
+            Trouble::StaysAlive(at) if at == number => {
+                let still_alive = vec!["100 daemon --stuck".to_owned(), "101 worker".to_owned()];
+                let leftovers = vec!["102 helper".to_owned()];
+                return Ok(Reply::Stopped { exit: None, killed: true, leftovers, still_alive, took_ms: 1 });
+            }
             _ => {}
         }
         Ok(self.fine(request, notices))
@@ -150,7 +157,8 @@ impl Scene {
                 settings: BTreeMap::new(),
             },
             Request::StopDatabase | Request::Stop { .. } => {
-                Reply::Stopped { exit: Some(exit), killed: false, leftovers: Vec::new(), took_ms: 1 }
+                let (leftovers, still_alive) = (Vec::new(), Vec::new());
+                Reply::Stopped { exit: Some(exit), killed: false, leftovers, still_alive, took_ms: 1 }
             }
             Request::Start(start) => self.start(start.stream, notices),
             Request::Tree { process } => {

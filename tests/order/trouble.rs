@@ -151,3 +151,30 @@ fn a_stop_by_the_user_at_any_request() {
         assert_eq!(started, 0, "request {number}: something is started after the user's stop");
     });
 }
+
+#[test]
+fn what_not_even_kill_ends_ends_the_campaign() {
+    let fine = tell(Trouble::Nothing);
+    for (number, request) in fine.asked.iter().enumerate() {
+        if !matches!(request, Request::Stop { .. } | Request::StopDatabase) {
+            continue;
+        }
+        let story = tell(Trouble::StaysAlive(number));
+        the_record_is_whole(number, &story);
+        goodbye_is_the_last_word(number, &story);
+        let Some(RunError::Broken(reason)) = &story.summary.error else {
+            panic!("request {number}: {:?}", story.summary);
+        };
+        assert_eq!(reason.code, "daemon-not-stopped");
+        assert!(reason.message.ends_with(" is still alive: pid 100, `daemon --stuck`"), "{}", reason.message);
+        assert_eq!(reason.detail, ["100 daemon --stuck", "101 worker"]);
+        let told = |event: &Happening| match event {
+            Happening::DaemonStopped { exit, leftovers, .. } => exit.is_none() && *leftovers == ["102 helper"],
+            Happening::DatabaseStopped { exit, .. } => exit.is_none(),
+            _ => false,
+        };
+        assert!(story.events.iter().any(|event| told(&event.event)), "request {number}: it is recorded first");
+        let more = |request: &Request| matches!(request, Request::Start(_) | Request::ReadFacts);
+        assert!(!story.asked.iter().skip(number).any(more), "request {number}: something is begun beside it");
+    }
+}

@@ -18,17 +18,13 @@ use crate::command::Output;
 use crate::wire::Failure;
 
 /// The version of what is left out below: part of every request's name.
-pub const RULES: &str = "rules 1";
+pub const RULES: &str = "rules 2";
 
-/// Left to the machine: the libc family, which must match its loader, and what only maintainer scripts need.
-const LEFT_OUT: [&str; 34] = [
-    "libc6",
-    "libc-bin",
-    "libc-l10n",
-    "locales",
-    "libgcc-s1",
-    "libstdc++6",
-    "libcrypt1",
+/// The libc family must match the machine's loader, so it is the machine's own in any case.
+const LIBC_FAMILY: [&str; 7] = ["libc6", "libc-bin", "libc-l10n", "locales", "libgcc-s1", "libstdc++6", "libcrypt1"];
+
+/// Left to the machine where it is only needed by another package: what maintainer scripts use.
+const LEFT_OUT: [&str; 27] = [
     "dpkg",
     "tar",
     "perl",
@@ -64,7 +60,31 @@ const LEFT_OUT_FAMILIES: [(&str, &str); 4] =
 
 fn is_left_out(package: &str) -> bool {
     let in_family = |(start, end): &(&str, &str)| package.starts_with(start) && package.ends_with(end);
-    LEFT_OUT.contains(&package) || LEFT_OUT_FAMILIES.iter().any(in_family)
+    LIBC_FAMILY.contains(&package) || LEFT_OUT.contains(&package) || LEFT_OUT_FAMILIES.iter().any(in_family)
+}
+
+/// The name in what was asked for: `name`, `name:arch`, `name=version` or `name/suite`.
+fn asked_name(asked: &str) -> &str {
+    asked.split([':', '=', '/']).next().unwrap_or(asked)
+}
+
+/// Refuses what would be asked for in vain.
+fn refuse_libc(packages: &[String]) -> Result<(), Failure> {
+    let Some(package) = packages.iter().find(|package| LIBC_FAMILY.contains(&asked_name(package))) else {
+        return Ok(());
+    };
+    Err(Failure::new(
+        "package-of-the-machine",
+        format!("the package `{package}` can't be had beside the machine's own"),
+    )
+    .detail(["the libc family must match the loader that starts every program, so the machine's own is used"])
+    .hint("take it out of `packages`"))
+}
+
+/// What is kept of what apt resolved: what was asked for by name, and what it needs but for what is left out.
+fn keep(resolved: &mut Vec<Package>, asked: &[String]) {
+    let is_asked = |package: &Package| asked.iter().any(|name| asked_name(name) == package.name);
+    resolved.retain(|package| is_asked(package) || !is_left_out(&package.name));
 }
 
 /// A package that was resolved, as the signed index has it.
@@ -174,6 +194,7 @@ impl<'a> Apt<'a> {
 
     /// Refreshes the indexes and resolves packages with all that they need.
     pub fn resolve(self, packages: &[String]) -> Result<Resolved<'a>, Failure> {
+        refuse_libc(packages)?;
         progress(self.agent, &self.name, "reading the package indexes");
         if let Some(free) = facts::disk_free(&self.directory).filter(|free| *free < INDEXES_NEED) {
             let free = crate::metric::short_bytes(free);
@@ -189,7 +210,7 @@ impl<'a> Apt<'a> {
         let output = self.run("apt-get", &arguments, "apt can't resolve the packages")?;
         let mut resolved: Vec<Package> =
             String::from_utf8_lossy(&output.stdout).lines().filter_map(parse_uri).collect();
-        resolved.retain(|package| !is_left_out(&package.name));
+        keep(&mut resolved, packages);
         resolved.sort();
         if resolved.is_empty() {
             return Err(Failure::new("no-sources", format!("apt resolved nothing for {}", packages.join(", ")))
@@ -318,6 +339,29 @@ mod tests {
         assert_eq!(package.sha256, digest);
         assert_eq!(parse_uri("Reading package lists..."), None);
         assert_eq!(parse_uri("'mirror://x' half_1"), None);
+    }
+
+    #[test]
+    fn what_is_asked_for_by_name_is_kept() {
+        let package = |name: &str| Package {
+            name: name.to_owned(),
+            version: "1".to_owned(),
+            file: String::new(),
+            bytes: 1,
+            sha256: String::new(),
+        };
+        let mut resolved: Vec<Package> = ["openssl", "perl", "netbase", "wrk", "libc6"].map(package).to_vec();
+        keep(&mut resolved, &["openssl".to_owned(), "perl:any".to_owned(), "wrk=4".to_owned()]);
+        assert_eq!(resolved, ["openssl", "perl", "wrk"].map(package));
+    }
+
+    #[test]
+    fn the_libc_family_by_name_is_refused() {
+        for name in ["libc6", "libstdc++6:amd64", "libc6=2.36"] {
+            let failure = refuse_libc(&["wrk".to_owned(), name.to_owned()]).unwrap_err();
+            assert!(failure.message.contains(name) && failure.hint.is_some(), "{}", failure.message);
+        }
+        assert_eq!(refuse_libc(&["openssl".to_owned(), "libpq5".to_owned()]), Ok(()));
     }
 
     #[test]
