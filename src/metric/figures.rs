@@ -15,9 +15,15 @@ pub struct LoadFigures {
     pub printed_requests_per_second: f64,
     /// Failed requests by kind.
     pub errors: ErrorCounts,
+    /// Answers among `requests` that came after the time limit. `None` where the tool does not count answers: wrk2's
+    /// timeouts are sweeps over late connections.
+    #[serde(default)]
+    pub late_answers: Option<u64>,
     /// Latency of the answers, as the tool gives it: wrk's is corrected for what it calls coordinated omission, wrk2's
-    /// is counted from when a request was due.
-    pub latency: Latency,
+    /// is counted from when a request was due. `None` where it measured none: every connection was dropped, or every
+    /// answer was too late. The counts are right all the same.
+    #[serde(default)]
+    pub latency: Option<Latency>,
     /// Service time of the answers: from when a request was really sent, nothing added. `None` where the tool keeps none.
     #[serde(default)]
     pub service_time: Option<Latency>,
@@ -39,9 +45,10 @@ impl LoadFigures {
         self.requests as f64 / (self.duration_us as f64 / 1e6)
     }
 
-    /// Answers that were not refused by their status.
+    /// Answers that were neither refused by their status nor known to be too late: who asked has given up by then. One
+    /// that was both is taken away twice, because no tool tells how many there were, so this is a lower bound.
     pub fn successes(&self) -> u64 {
-        self.requests.saturating_sub(self.errors.status)
+        self.requests.saturating_sub(self.errors.status).saturating_sub(self.late_answers.unwrap_or(0))
     }
 
     /// Successful answers per second: what daemons are ranked by.
@@ -57,11 +64,13 @@ impl LoadFigures {
     /// The latency to judge and to show. In a closed loop no request is ever due before it is sent, so what a user of
     /// these connections waited is the service time; wrk's own latency there is "corrected" by an assumption about
     /// pauses that calm runs don't bear out. Where a tool does not tell its service time, its latency is all there is.
-    pub fn waiting(&self) -> &Latency {
-        match &self.service_time {
-            Some(service_time) if self.rate_asked.is_none() => service_time,
-            _ => &self.latency,
-        }
+    pub fn waiting(&self) -> Option<&Latency> {
+        if self.waits_are_service_times() { self.service_time.as_ref() } else { self.latency.as_ref() }
+    }
+
+    /// Whether [`waiting`](Self::waiting) is the service time, and not the tool's own latency.
+    pub fn waits_are_service_times(&self) -> bool {
+        self.rate_asked.is_none() && self.service_time.is_some()
     }
 
     /// Connections that may still have been alive at the end: wrk and wrk2 never retry a failed connect. One that hangs,

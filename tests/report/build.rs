@@ -108,15 +108,16 @@ pub fn figures(rate: f64, bytes_per_response: u64) -> LoadFigures {
         bytes_received: requests * bytes_per_response,
         printed_requests_per_second: (requests as f64 / 15.02 * 100.0).round() / 100.0,
         errors: ErrorCounts::default(),
+        late_answers: Some(0),
         service_time: None,
-        latency: Latency {
+        latency: Some(Latency {
             samples: None,
             mean_us: (mean * 1000.0).round() / 1000.0,
             stdev_us: (mean * 0.22).round(),
             min_us: Some((mean * 0.2).round()),
             max_us: (mean * 3.4).round().min(LATEST_US),
             percentiles: factors.into_iter().map(|(rank, factor)| percentile(rank, factor)).collect(),
-        },
+        }),
         threads: 2,
         connections_asked: 64,
         connections_used: 64,

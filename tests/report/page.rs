@@ -61,6 +61,21 @@ fn unlike_daemons_stand_apart_in_words() {
     }
 }
 
+/// An endpoint that drops every connection is a failure with numbers, not a gap.
+#[test]
+fn a_total_failure_is_shown_with_its_errors() {
+    let mut run = runs::full();
+    let figures = run.trials[0].figures.as_mut().unwrap();
+    (figures.requests, figures.bytes_received, figures.printed_requests_per_second) = (0, 0, 0.0);
+    (figures.errors.receive, figures.latency, figures.service_time) = (2_210, None, None);
+    let report = Report::new(&run);
+    let markdown = report.markdown();
+    let row = markdown.lines().find(|line| line.starts_with("| Django")).unwrap();
+    assert!(row.contains("| ✕ invalid | 0.00 | receive 2,210 | – | – |"), "{row}");
+    assert!(report.csv().lines().nth(1).unwrap().contains("invalid,no-success errors"));
+    assert!(report.html().contains("receive 2,210</text>") && report.html().contains("no number"));
+}
+
 /// Every opened element is closed, in order.
 fn well_formed(page: &str) {
     let mut open: Vec<&str> = Vec::new();
