@@ -26,7 +26,7 @@ struct Line<'a> {
 /// A column: its name, and what a line has in it. An empty cell is not known.
 type Column = (&'static str, fn(&Line<'_>) -> String);
 
-const COLUMNS: [Column; 57] = [
+const COLUMNS: [Column; 58] = [
     ("run", |line| line.model.head.run.csv()),
     ("trial", |line| line.row.id.csv()),
     ("round", |line| line.section.round.csv()),
@@ -67,6 +67,7 @@ const COLUMNS: [Column; 57] = [
     ("latency_p99.99_us", |line| percentile(line, 99.99)),
     ("latency_max_us", |line| waiting(line, |l| Some(l.max_us))),
     ("latency_kind", |line| line.row.figures.as_ref().map(|f| latency_kind(f).to_owned()).unwrap_or_default()),
+    ("latency_samples_count", |line| whole(line.row.figures.as_ref().and_then(|f| f.waiting()?.samples))),
     ("printed_latency_mean_us", |line| printed(line, |l| Some(l.mean_us))),
     ("printed_latency_p50_us", |line| printed(line, |l| l.percentile(50.0))),
     ("printed_latency_p90_us", |line| printed(line, |l| l.percentile(90.0))),

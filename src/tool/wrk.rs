@@ -21,7 +21,8 @@
 //! - **Latency is corrected** by wrk itself, without being asked (`stats_correct`): it adds invented latencies for the
 //!   requests that it thinks a fixed rate would have sent. In a calm run here 277 µs at 99 % became 986 µs, and
 //!   pauses of 0.3 s made a mean of 0.4 ms one of 61 ms. Our script takes it back: [`LoadFigures::service_time`] holds
-//!   what was measured. Only that one obeys Little's law (`connections = rate × service time`).
+//!   what was measured. Only that one obeys Little's law (`connections = rate × service time`). Where the script can't
+//!   (another wrk has another layout in memory), there is none, and the referee says so: `latency-corrected`.
 //! - wrk's memory grows by 8 MB for each second of `--timeout`.
 //!
 //! [`LoadFigures::late_answers`]: crate::metric::LoadFigures::late_answers

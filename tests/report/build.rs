@@ -102,6 +102,14 @@ pub fn figures(rate: f64, bytes_per_response: u64) -> LoadFigures {
     let mean = 64.0 / rate * 1e6;
     let percentile = |rank, factor: f64| Percentile { rank, us: (mean * factor).round().min(LATEST_US) };
     let factors = [(50.0, 0.96), (75.0, 1.08), (90.0, 1.24), (95.0, 1.4), (99.0, 1.81), (99.9, 2.6), (99.99, 3.2)];
+    let latency = Latency {
+        samples: Some(requests),
+        mean_us: (mean * 1000.0).round() / 1000.0,
+        stdev_us: (mean * 0.22).round(),
+        min_us: Some((mean * 0.2).round()),
+        max_us: (mean * 3.4).round().min(LATEST_US),
+        percentiles: factors.into_iter().map(|(rank, factor)| percentile(rank, factor)).collect(),
+    };
     LoadFigures {
         requests,
         duration_us: 15_020_000,
@@ -109,15 +117,8 @@ pub fn figures(rate: f64, bytes_per_response: u64) -> LoadFigures {
         printed_requests_per_second: (requests as f64 / 15.02 * 100.0).round() / 100.0,
         errors: ErrorCounts::default(),
         late_answers: Some(0),
-        service_time: None,
-        latency: Some(Latency {
-            samples: None,
-            mean_us: (mean * 1000.0).round() / 1000.0,
-            stdev_us: (mean * 0.22).round(),
-            min_us: Some((mean * 0.2).round()),
-            max_us: (mean * 3.4).round().min(LATEST_US),
-            percentiles: factors.into_iter().map(|(rank, factor)| percentile(rank, factor)).collect(),
-        }),
+        service_time: Some(latency.clone()),
+        latency: Some(latency),
         threads: 2,
         connections_asked: 64,
         connections_used: 64,

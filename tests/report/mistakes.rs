@@ -47,6 +47,7 @@ fn of_2015(requests: u64, printed: f64, mean_us: f64, errors: ErrorCounts) -> Lo
     latency.mean_us = mean_us;
     latency.max_us = 26_430_000.0;
     latency.percentiles.clear();
+    figures.service_time = figures.latency.clone();
     figures.threads = 12;
     figures.connections_asked = 400;
     figures.connections_used = 396;
@@ -103,6 +104,7 @@ fn wrks_corrected_latency_is_not_taken_for_the_service_time() {
     assert_eq!(rules_of(&verdict), ["samples"]);
     let verdict = judged(|stored| corrected(stored, false));
     assert!(suspect(&verdict, "littles-law").contains("(ratio 0.01"), "{verdict:?}");
+    assert!(suspect(&verdict, "latency-corrected").starts_with("no service times were read: the mean of 3.20 s"));
 }
 
 #[test]
@@ -210,7 +212,7 @@ fn a_total_failure_is_invalid() {
             let figures = stored.figures.as_mut().unwrap();
             (figures.requests, figures.late_answers, figures.errors) = (requests, Some(errors.timeout), errors);
             figures.printed_requests_per_second = figures.requests_per_second();
-            figures.latency = None;
+            (figures.latency, figures.service_time) = (None, None);
         })
     };
     let late = failing(16, ErrorCounts { timeout: 16, ..ErrorCounts::default() });

@@ -37,7 +37,7 @@ const RATES: &str = "Requests/s";
 const LATENCY: &str = "Latency";
 const BYTES: &str = "Bytes per response";
 
-const COLUMNS: [Column; 16] = [
+const COLUMNS: [Column; 17] = [
     trait_("", "Verdict", verdict),
     measured(RATES, "successful", |row| per_second(row, LoadFigures::successes_per_second)),
     Column {
@@ -52,6 +52,7 @@ const COLUMNS: [Column; 16] = [
     measured(LATENCY, "p99", |row| latency(row, |latency| latency.percentile(99.0))),
     measured(LATENCY, "p99.9", |row| latency(row, |latency| latency.percentile(99.9))),
     measured(LATENCY, "max", |row| latency(row, |latency| Some(latency.max_us))),
+    Column { number: false, when: |shows| shows.timed, ..measured(LATENCY, "of answers", timed) },
     trait_("", "Keep-alive", keep_alive),
     trait_("Database", "connections", |row| Text::from(&row.traits.database)),
     Column { number: true, ..trait_("", "Workers", workers) },
@@ -76,6 +77,11 @@ fn per_second(row: &Row, of: fn(&LoadFigures) -> f64) -> Text {
 
 fn latency(row: &Row, of: fn(&Latency) -> Option<f64>) -> Text {
     said(figure(row, |figures| figures.waiting().and_then(of)), duration_us)
+}
+
+fn timed(row: &Row) -> Text {
+    let all = || row.figures.as_ref().and_then(LoadFigures::waiting).map_or(UNKNOWN, |_| "all").to_owned();
+    Text::from(row.timed().unwrap_or_else(all))
 }
 
 fn reached(row: &Row) -> Text {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::command::shell_words;
 use crate::event::{Outcome, Reason, paths};
-use crate::metric::count;
+use crate::metric::{LoadFigures, count};
 use crate::plan::{Daemon, Load, Trial, WorkersAt};
 use crate::referee::{Judgement, Verdict};
 use crate::report::escape::Text;
@@ -80,6 +80,7 @@ impl SectionKey {
             endpoint: endpoints.len() > 1,
             sample: rows.iter().any(|row| row.repeats > 1),
             all_answers: rows.iter().filter_map(|row| row.figures.as_ref()).any(|f| f.successes() != f.requests),
+            timed: rows.iter().any(|row| row.timed().is_some()),
             rate_asked: rows.iter().any(|row| row.rate_asked.is_some()),
         };
         let (alike, groups) = grouped(rows);
@@ -151,7 +152,7 @@ fn row(run: &StoredRun, judgement: &Judgement, trial: &Trial, stored: Option<&St
     let daemon = run.plan.daemon(&trial.daemon);
     let unseen = Seen::default();
     let seen = stored.map_or(&unseen, |stored| &stored.seen);
-    let figures = stored.and_then(|stored| stored.figures.clone());
+    let figures = stored.and_then(|stored| stored.figures.clone()).map(LoadFigures::founded);
     Row {
         id: Text::from(&trial.id),
         daemon: Text::from(&trial.daemon),

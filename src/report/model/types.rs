@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::metric::LoadFigures;
+use crate::metric::{LoadFigures, count};
 use crate::referee::{Summary, Verdict};
 use crate::report::escape::Text;
 
@@ -131,6 +131,8 @@ pub struct Shows {
     pub sample: bool,
     /// Answers that were no successes.
     pub all_answers: bool,
+    /// Latencies that do not rest on all answers.
+    pub timed: bool,
     /// A rate was asked for.
     pub rate_asked: bool,
 }
@@ -189,6 +191,12 @@ impl Row {
     /// What the referee found, with the rule's word.
     pub fn findings(&self) -> impl Iterator<Item = (&'static str, Text)> {
         self.verdict.findings().iter().map(|finding| (finding.rule, Text::from(&finding.message)))
+    }
+
+    /// `180 of 1,052`, where the latency does not rest on all answers.
+    pub fn timed(&self) -> Option<String> {
+        let figures = self.figures.as_ref()?;
+        Some(format!("{} of {}", count(figures.answers_timed()?), count(figures.requests)))
     }
 
     /// Title, endpoint, and sample, as far as they tell rows of this section apart.
