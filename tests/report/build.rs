@@ -133,6 +133,7 @@ pub fn seen(run: &StoredRun, trial: &Trial, body_bytes: u64) -> Seen {
     Seen {
         body_bytes: Some(body_bytes),
         keep_alive: Some(daemon.keep_alive),
+        protocol: Some(daemon.protocol.clone()),
         workers: Some(daemon.workers),
         document_after: Some((true, None)),
         calm: Some(true),
@@ -236,6 +237,7 @@ fn ready(run: &mut StoredRun, trial: &Trial, seen: &Seen) {
         document_sha256: "5f8f04f6a3a8".repeat(5),
         keep_alive_seen: seen.keep_alive.unwrap_or(false),
         workers_seen: seen.workers.unwrap_or(0),
+        protocol_seen: seen.protocol.clone(),
     };
     happens(run, 742, happening);
     let calm = seen.calm.unwrap_or(true);

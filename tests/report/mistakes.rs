@@ -4,6 +4,7 @@ use timetrial::event::{Outcome, Reason};
 use timetrial::metric::{ErrorCounts, LoadFigures};
 use timetrial::plan::DatabaseUse;
 use timetrial::referee::{Gives, Verdict, judge, rules};
+use timetrial::report::Report;
 use timetrial::store::{Seen, StoredRun, StoredTrial};
 
 use crate::build::{daemon, figures, measured, planned, run, seen};
@@ -150,6 +151,19 @@ fn api_hour_missed_the_rate_without_an_error() {
 fn keep_alive_that_differs_is_seen() {
     let verdict = judged(|stored| stored.seen.keep_alive = Some(true));
     assert!(suspect(&verdict, "keep-alive-differs").contains("closes each connection"));
+}
+
+#[test]
+fn a_protocol_that_differs_is_seen_and_grouped_by() {
+    let old = |stored: &mut StoredTrial| stored.seen.protocol = Some("HTTP/1.0".to_owned());
+    let message = suspect(&judged(old), "protocol-differs");
+    assert!(message.contains("declared as one that speaks HTTP/1.1, but it answered in HTTP/1.0"), "{message}");
+    let mut run = runs::full();
+    old(&mut run.trials[0]);
+    let markdown = Report::new(&run).markdown();
+    assert!(markdown.contains("protocol: HTTP/1.0**") && markdown.contains("protocol: HTTP/1.1**"), "{markdown}");
+    // A run that was kept before the protocol was looked at says nothing against it.
+    assert_eq!(rules_of(&judged(|stored| stored.seen.protocol = None)), ["samples"]);
 }
 
 #[test]

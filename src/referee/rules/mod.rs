@@ -15,6 +15,7 @@ mod list;
 mod littles_law;
 pub(super) mod not_measured;
 mod printed_rate;
+mod protocol;
 mod rate_reached;
 pub(super) mod samples;
 mod status;

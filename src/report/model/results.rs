@@ -213,6 +213,7 @@ fn reason_text(reason: &Reason) -> ReasonText {
 
 fn traits(trial: &Trial, daemon: Option<&Daemon>, seen: &Seen) -> Traits {
     let counts = daemon.is_some_and(|daemon| daemon.processes.iter().any(|p| p.workers != WorkersAt::Nowhere));
+    let declared = daemon.map(|daemon| daemon.protocol.as_str());
     let workers_seen = seen.workers.filter(|_| counts);
     Traits {
         keep_alive: seen.keep_alive.or(daemon.map(|daemon| daemon.keep_alive)),
@@ -220,7 +221,8 @@ fn traits(trial: &Trial, daemon: Option<&Daemon>, seen: &Seen) -> Traits {
         database: trial.database_use.to_string(),
         workers: workers_seen.or(daemon.map(|daemon| daemon.workers)),
         workers_seen: workers_seen.is_some(),
-        protocol: Text::from(daemon.map_or("not known", |daemon| daemon.protocol.as_str())),
+        protocol: Text::from(seen.protocol.as_deref().or(declared).unwrap_or("not known")),
+        protocol_seen: seen.protocol.is_some(),
     }
 }
 

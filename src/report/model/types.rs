@@ -252,8 +252,10 @@ pub struct Traits {
     pub workers: Option<u32>,
     /// Whether they were counted.
     pub workers_seen: bool,
-    /// The protocol that it speaks.
+    /// The protocol that it speaks: as seen, else as declared.
     pub protocol: Text,
+    /// Whether that was seen.
+    pub protocol_seen: bool,
 }
 
 impl Traits {
