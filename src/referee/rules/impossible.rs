@@ -1,6 +1,6 @@
 //! Can the figures be true at all?
 
-use crate::metric::{Latency, LoadFigures, count, duration_us};
+use crate::metric::{Latency, LoadFigures, counted, duration_us};
 use crate::referee::rules::Case;
 use crate::referee::verdict::{Gives, Rule};
 
@@ -23,10 +23,14 @@ fn contradiction(figures: &LoadFigures) -> Option<String> {
         return Some("one of them is negative or no number".to_owned());
     }
     if figures.duration_us == 0 {
-        return Some(format!("{} answers in no time", count(figures.requests)));
+        return Some(format!("{} in no time", counted(figures.requests, "answer")));
     }
     if figures.errors.status > figures.requests {
-        return Some(format!("{} refusals among {} answers", count(figures.errors.status), count(figures.requests)));
+        return Some(format!(
+            "{} among {}",
+            counted(figures.errors.status, "refusal"),
+            counted(figures.requests, "answer")
+        ));
     }
     latencies.into_iter().find_map(disorder)
 }

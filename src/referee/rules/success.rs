@@ -1,6 +1,6 @@
 //! Did anything succeed?
 
-use crate::metric::count;
+use crate::metric::counted;
 use crate::referee::rules::Case;
 use crate::referee::verdict::{Gives, Rule};
 
@@ -24,12 +24,12 @@ pub fn check(case: &Case<'_>) -> Option<String> {
     Some(match (figures.requests, figures.late_answers) {
         (0, _) => format!("no request was answered: {latency}"),
         (requests, Some(late)) if late >= requests => {
-            format!("not one of {} answers came in time: {latency}", count(requests))
+            format!("not one of {} came in time: {latency}", counted(requests, "answer"))
         }
         // Refused and late answers may be partly the same ones.
         (requests, Some(1..)) => {
-            format!("not one of {} answers is known to be a success: {latency}", count(requests))
+            format!("not one of {} is known to be a success: {latency}", counted(requests, "answer"))
         }
-        (requests, _) => format!("not one of {} answers was a success: {latency}", count(requests)),
+        (requests, _) => format!("not one of {} was a success: {latency}", counted(requests, "answer")),
     })
 }

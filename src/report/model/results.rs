@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::command::shell_words;
 use crate::event::{Outcome, Reason, paths};
-use crate::metric::{LoadFigures, count};
+use crate::metric::{LoadFigures, count, counted};
 use crate::plan::{Daemon, Load, Trial, WorkersAt};
 use crate::referee::{Judgement, Verdict};
 use crate::report::escape::Text;
@@ -109,10 +109,10 @@ fn load_words(load: &Load, tool: Option<&String>) -> Text {
         None => ", no warm-up".to_owned(),
     };
     Text::from(format!(
-        "{}: {rate}; {} threads, {} connections, {}{warm_up}; an answer after {} counts as a timeout",
+        "{}: {rate}; {}, {}, {}{warm_up}; an answer after {} counts as a timeout",
         tool.unwrap_or(&load.tool),
-        load.threads,
-        count(load.connections.into()),
+        counted(load.threads, "thread"),
+        counted(load.connections, "connection"),
         seconds(load.duration_s),
         seconds(load.timeout_s),
     ))

@@ -75,8 +75,10 @@ pub struct Notice {
 /// How grave a notice is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NoticeKind {
-    /// Something is missing or worthless.
+    /// Something is missing.
     Missing,
+    /// Something is there, and worthless.
+    Invalid,
     /// Something is doubtful.
     Doubt,
     /// Something limits what the numbers mean.
@@ -87,7 +89,8 @@ impl NoticeKind {
     /// The word and the sign before the notice.
     pub fn mark(self) -> (&'static str, &'static str) {
         match self {
-            Self::Missing => ("missing", "✕"),
+            Self::Missing => ("missing", "–"),
+            Self::Invalid => ("invalid", "✕"),
             Self::Doubt => ("doubt", "▲"),
             Self::Limit => ("limit", "○"),
         }
