@@ -24,7 +24,7 @@ pub fn of(event: &Happening, told: Option<&Outcome>) -> Vec<String> {
         Happening::DaemonCalm { calm: false, cpu_percent, .. } => {
             vec![format!("    not calm before the load: {cpu_percent:.0} % of a CPU")]
         }
-        Happening::TrialMeasured { figures, .. } => vec![format!("    {}", figures_line(figures))],
+        Happening::TrialMeasured { figures, .. } => vec![format!("    {}", figures_line(&figures.clone().founded()))],
         Happening::DocumentChecked { right: false, detail, .. } => {
             vec![format!("    wrong answer after the load: {}", printable(detail.as_deref().unwrap_or("no detail")))]
         }
@@ -76,8 +76,10 @@ fn machine(event: &Happening) -> Vec<String> {
 }
 
 fn figures_line(figures: &LoadFigures) -> String {
-    let latency = figures.service_time.as_ref().unwrap_or(&figures.latency);
-    let p99 = latency.percentile(99.0).map_or_else(String::new, |us| format!(", p99 {}", duration_us(us)));
+    let latency = figures.waiting().map_or("no latency".to_owned(), |waiting| {
+        let p99 = waiting.percentile(99.0).map_or_else(String::new, |us| format!(", p99 {}", duration_us(us)));
+        format!("mean {}{p99}", duration_us(waiting.mean_us))
+    });
     let errors: Vec<String> = figures
         .errors
         .by_kind()
@@ -86,7 +88,7 @@ fn figures_line(figures: &LoadFigures) -> String {
         .map(|(kind, many)| format!("{} {kind}", count(*many)))
         .collect();
     let errors = if errors.is_empty() { "no errors".to_owned() } else { format!("errors: {}", errors.join(", ")) };
-    format!("{} requests/s, mean {}{p99}, {errors}", rate(figures.successes_per_second()), duration_us(latency.mean_us))
+    format!("{} requests/s, {latency}, {errors}", rate(figures.successes_per_second()))
 }
 
 fn outcome_lines(outcome: &Outcome, indent: &str) -> Vec<String> {

@@ -84,6 +84,9 @@ pub enum Happening {
         document_sha256: String,
         keep_alive_seen: bool,
         workers_seen: u32,
+        /// As the answer's first line has it: `HTTP/1.1`.
+        #[serde(default)]
+        protocol_seen: Option<String>,
     },
     /// Its process tree is calm, or the limit was reached.
     DaemonCalm { trial: String, took_ms: u64, calm: bool, cpu_percent: f64 },

@@ -15,9 +15,15 @@ pub struct LoadFigures {
     pub printed_requests_per_second: f64,
     /// Failed requests by kind.
     pub errors: ErrorCounts,
+    /// Answers among `requests` that came after the time limit. `None` where the tool does not count answers: wrk2's
+    /// timeouts are sweeps over late connections.
+    #[serde(default)]
+    pub late_answers: Option<u64>,
     /// Latency of the answers, as the tool gives it: wrk's is corrected for what it calls coordinated omission, wrk2's
-    /// is counted from when a request was due.
-    pub latency: Latency,
+    /// is counted from when a request was due. `None` where it measured none: every connection was dropped, or every
+    /// answer was too late. The counts are right all the same.
+    #[serde(default)]
+    pub latency: Option<Latency>,
     /// Service time of the answers: from when a request was really sent, nothing added. `None` where the tool keeps none.
     #[serde(default)]
     pub service_time: Option<Latency>,
@@ -39,9 +45,10 @@ impl LoadFigures {
         self.requests as f64 / (self.duration_us as f64 / 1e6)
     }
 
-    /// Answers that were not refused by their status.
+    /// Answers that were neither refused by their status nor known to be too late: who asked has given up by then. One
+    /// that was both is taken away twice, because no tool tells how many there were, so this is a lower bound.
     pub fn successes(&self) -> u64 {
-        self.requests.saturating_sub(self.errors.status)
+        self.requests.saturating_sub(self.errors.status).saturating_sub(self.late_answers.unwrap_or(0))
     }
 
     /// Successful answers per second: what daemons are ranked by.
@@ -57,11 +64,32 @@ impl LoadFigures {
     /// The latency to judge and to show. In a closed loop no request is ever due before it is sent, so what a user of
     /// these connections waited is the service time; wrk's own latency there is "corrected" by an assumption about
     /// pauses that calm runs don't bear out. Where a tool does not tell its service time, its latency is all there is.
-    pub fn waiting(&self) -> &Latency {
-        match &self.service_time {
-            Some(service_time) if self.rate_asked.is_none() => service_time,
-            _ => &self.latency,
+    pub fn waiting(&self) -> Option<&Latency> {
+        if self.waits_are_service_times() { self.service_time.as_ref() } else { self.latency.as_ref() }
+    }
+
+    /// How many answers [`waiting`](Self::waiting) rests on, where the tool dropped some: wrk those that were too late, wrk2
+    /// those of its first ten seconds. `None` where it rests on all of them, or the tool does not tell.
+    pub fn answers_timed(&self) -> Option<u64> {
+        self.waiting()?.samples.filter(|samples| *samples < self.requests)
+    }
+
+    /// Without the percentiles that no answer stands for: the 99.9th of 100 answers is its largest under another name.
+    /// Whatever shows figures shows these.
+    #[must_use]
+    pub fn founded(mut self) -> Self {
+        let requests = self.requests;
+        for latency in self.latency.iter_mut().chain(&mut self.service_time) {
+            let samples = latency.samples.unwrap_or(requests) as f64;
+            // A rank like 99.9 is no round number for a computer, so exactly one answer may seem to be a bit less.
+            latency.percentiles.retain(|percentile| samples * (100.0 - percentile.rank) / 100.0 >= 1.0 - 1e-6);
         }
+        self
+    }
+
+    /// Whether [`waiting`](Self::waiting) is the service time, and not the tool's own latency.
+    pub fn waits_are_service_times(&self) -> bool {
+        self.rate_asked.is_none() && self.service_time.is_some()
     }
 
     /// Connections that may still have been alive at the end: wrk and wrk2 never retry a failed connect. One that hangs,
@@ -136,4 +164,65 @@ pub struct Percentile {
     pub rank: f64,
     /// Its value.
     pub us: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(samples: Option<u64>, requests: u64) -> LoadFigures {
+        let percentiles = [50.0, 90.0, 99.0, 99.9, 99.99].map(|rank| Percentile { rank, us: rank }).to_vec();
+        let latency = Latency { samples, mean_us: 1.0, stdev_us: 1.0, min_us: None, max_us: 100.0, percentiles };
+        LoadFigures {
+            requests,
+            duration_us: 1_000_000,
+            bytes_received: 0,
+            printed_requests_per_second: requests as f64,
+            errors: ErrorCounts::default(),
+            late_answers: None,
+            latency: Some(latency.clone()),
+            service_time: Some(latency),
+            threads: 1,
+            connections_asked: 1,
+            connections_used: 1,
+            rate_asked: None,
+            tool: "wrk".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_percentile_needs_an_answer_above_it() {
+        let check = |samples: u64, expected: &[f64]| {
+            for figures in [with(Some(samples), 1_000_000), with(None, samples)] {
+                let founded = figures.founded();
+                for latency in [founded.latency.unwrap(), founded.service_time.unwrap()] {
+                    let ranks: Vec<f64> = latency.percentiles.iter().map(|percentile| percentile.rank).collect();
+                    assert_eq!(ranks, expected, "{samples}");
+                }
+            }
+        };
+        check(0, &[]);
+        check(1, &[]);
+        check(2, &[50.0]);
+        check(99, &[50.0, 90.0]);
+        check(100, &[50.0, 90.0, 99.0]);
+        check(999, &[50.0, 90.0, 99.0]);
+        check(1_000, &[50.0, 90.0, 99.0, 99.9]);
+        check(10_000, &[50.0, 90.0, 99.0, 99.9, 99.99]);
+    }
+
+    #[test]
+    fn answers_without_a_time_are_told() {
+        assert_eq!(with(Some(180), 1_052).answers_timed(), Some(180));
+        assert_eq!(with(Some(1_052), 1_052).answers_timed(), None);
+        assert_eq!(with(None, 1_052).answers_timed(), None);
+    }
+
+    #[test]
+    fn late_answers_are_no_successes() {
+        let late = LoadFigures { late_answers: Some(9), ..with(None, 10) };
+        assert_eq!(late.successes(), 1);
+        let both = LoadFigures { errors: ErrorCounts { status: 10, ..ErrorCounts::default() }, ..late };
+        assert_eq!(both.successes(), 0);
+    }
 }

@@ -29,6 +29,14 @@ pub fn count(number: u64) -> String {
     text
 }
 
+/// A number of things: `1 trial`, `2 trials`, `1,000 connections`. For words that take an s.
+pub fn counted(number: impl TryInto<u64>, thing: &str) -> String {
+    // No machine holds more things than that.
+    let number = number.try_into().unwrap_or(u64::MAX);
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", count(number))
+}
+
 /// Bytes in the unit that fits, powers of 1000.
 pub fn short_bytes(bytes: u64) -> String {
     match bytes {
@@ -70,6 +78,9 @@ mod tests {
         assert_eq!(count(999), "999");
         assert_eq!(count(1_000), "1,000");
         assert_eq!(count(395_847), "395,847");
+        assert_eq!(counted(0, "trial"), "0 trials");
+        assert_eq!(counted(1, "trial"), "1 trial");
+        assert_eq!(counted(1_000, "connection"), "1,000 connections");
         assert_eq!(short_bytes(31_820_000), "31.8 MB");
     }
 }

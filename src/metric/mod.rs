@@ -4,4 +4,4 @@ mod figures;
 mod format;
 
 pub use figures::{ErrorCounts, Latency, LoadFigures, Percentile};
-pub use format::{count, duration_us, rate, short_bytes};
+pub use format::{count, counted, duration_us, rate, short_bytes};

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::command::shell_words;
+use crate::metric::counted;
 use crate::plan::{Database, Plan, Provision, ProvisionKind, Transport, Trial};
 
 /// The whole plan as text.
@@ -120,8 +121,8 @@ fn write_trial(to: &mut String, trial: &Trial, begins: f64) -> std::fmt::Result 
         to,
         ": {}, {}, {}, {} s",
         load.tool,
-        counted(load.threads as usize, "thread"),
-        counted(load.connections as usize, "connection"),
+        counted(load.threads, "thread"),
+        counted(load.connections, "connection"),
         load.duration_s
     )?;
     if let Some(rate) = load.rate {
@@ -131,10 +132,6 @@ fn write_trial(to: &mut String, trial: &Trial, begins: f64) -> std::fmt::Result 
         write!(to, " after {warm_up} s of warm-up")?;
     }
     writeln!(to, "; document {}, database: {}", trial.document, trial.database_use)
-}
-
-fn counted(count: usize, thing: &str) -> String {
-    if count == 1 { format!("1 {thing}") } else { format!("{count} {thing}s") }
 }
 
 /// `0:45`, `2:20`, `1:05:00`

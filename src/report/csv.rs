@@ -1,6 +1,6 @@
 //! CSV: one line for each trial, every figure in plain units. A column's name ends in its unit where it has one.
 
-use crate::metric::LoadFigures;
+use crate::metric::{Latency, LoadFigures};
 use crate::report::escape::Text;
 use crate::report::model::{Model, Row, Section};
 
@@ -26,7 +26,7 @@ struct Line<'a> {
 /// A column: its name, and what a line has in it. An empty cell is not known.
 type Column = (&'static str, fn(&Line<'_>) -> String);
 
-const COLUMNS: [Column; 56] = [
+const COLUMNS: [Column; 58] = [
     ("run", |line| line.model.head.run.csv()),
     ("trial", |line| line.row.id.csv()),
     ("round", |line| line.section.round.csv()),
@@ -52,11 +52,12 @@ const COLUMNS: [Column; 56] = [
     ("send_errors_count", |line| figure(line, |f| f.errors.send)),
     ("receive_errors_count", |line| figure(line, |f| f.errors.receive)),
     ("timeout_errors_count", |line| figure(line, |f| f.errors.timeout)),
+    ("late_answers_count", |line| whole(line.row.figures.as_ref().and_then(|f| f.late_answers))),
     ("status_errors_count", |line| figure(line, |f| f.errors.status)),
     ("duration_us", |line| figure(line, |f| f.duration_us)),
-    ("latency_mean_us", |line| decimal(line, |f| Some(f.waiting().mean_us))),
-    ("latency_stdev_us", |line| decimal(line, |f| Some(f.waiting().stdev_us))),
-    ("latency_min_us", |line| decimal(line, |f| f.waiting().min_us)),
+    ("latency_mean_us", |line| waiting(line, |l| Some(l.mean_us))),
+    ("latency_stdev_us", |line| waiting(line, |l| Some(l.stdev_us))),
+    ("latency_min_us", |line| waiting(line, |l| l.min_us)),
     ("latency_p50_us", |line| percentile(line, 50.0)),
     ("latency_p75_us", |line| percentile(line, 75.0)),
     ("latency_p90_us", |line| percentile(line, 90.0)),
@@ -64,13 +65,14 @@ const COLUMNS: [Column; 56] = [
     ("latency_p99_us", |line| percentile(line, 99.0)),
     ("latency_p99.9_us", |line| percentile(line, 99.9)),
     ("latency_p99.99_us", |line| percentile(line, 99.99)),
-    ("latency_max_us", |line| decimal(line, |f| Some(f.waiting().max_us))),
+    ("latency_max_us", |line| waiting(line, |l| Some(l.max_us))),
     ("latency_kind", |line| line.row.figures.as_ref().map(|f| latency_kind(f).to_owned()).unwrap_or_default()),
-    ("printed_latency_mean_us", |line| decimal(line, |f| Some(f.latency.mean_us))),
-    ("printed_latency_p50_us", |line| decimal(line, |f| f.latency.percentile(50.0))),
-    ("printed_latency_p90_us", |line| decimal(line, |f| f.latency.percentile(90.0))),
-    ("printed_latency_p99_us", |line| decimal(line, |f| f.latency.percentile(99.0))),
-    ("printed_latency_max_us", |line| decimal(line, |f| Some(f.latency.max_us))),
+    ("latency_samples_count", |line| whole(line.row.figures.as_ref().and_then(|f| f.waiting()?.samples))),
+    ("printed_latency_mean_us", |line| printed(line, |l| Some(l.mean_us))),
+    ("printed_latency_p50_us", |line| printed(line, |l| l.percentile(50.0))),
+    ("printed_latency_p90_us", |line| printed(line, |l| l.percentile(90.0))),
+    ("printed_latency_p99_us", |line| printed(line, |l| l.percentile(99.0))),
+    ("printed_latency_max_us", |line| printed(line, |l| Some(l.max_us))),
     ("received_bytes", |line| figure(line, |f| f.bytes_received)),
     ("received_per_response_bytes", |line| decimal(line, LoadFigures::bytes_per_response)),
     ("document_bytes", |line| whole(line.row.body_bytes)),
@@ -87,7 +89,11 @@ const COLUMNS: [Column; 56] = [
 
 /// What the `latency_` columns hold; the `printed_` ones are the tool's own words.
 fn latency_kind(figures: &LoadFigures) -> &'static str {
-    if std::ptr::eq(figures.waiting(), &figures.latency) { "latency" } else { "service time" }
+    match figures.waiting() {
+        None => "",
+        Some(_) if figures.waits_are_service_times() => "service time",
+        Some(_) => "latency",
+    }
 }
 
 fn rules(row: &Row) -> String {
@@ -112,7 +118,15 @@ fn whole(number: Option<u64>) -> String {
 }
 
 fn percentile(line: &Line<'_>, rank: f64) -> String {
-    line.row.figures.as_ref().and_then(|f| f.waiting().percentile(rank)).map(plain).unwrap_or_default()
+    line.row.figures.as_ref().and_then(|f| f.waiting()?.percentile(rank)).map(plain).unwrap_or_default()
+}
+
+fn waiting(line: &Line<'_>, of: fn(&Latency) -> Option<f64>) -> String {
+    line.row.figures.as_ref().and_then(|f| f.waiting().and_then(of)).map(plain).unwrap_or_default()
+}
+
+fn printed(line: &Line<'_>, of: fn(&Latency) -> Option<f64>) -> String {
+    line.row.figures.as_ref().and_then(|f| f.latency.as_ref().and_then(of)).map(plain).unwrap_or_default()
 }
 
 fn decimal(line: &Line<'_>, of: fn(&LoadFigures) -> Option<f64>) -> String {

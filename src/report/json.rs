@@ -186,6 +186,7 @@ struct Traits<'a> {
     workers: Option<u32>,
     workers_seen: bool,
     protocol: &'a Text,
+    protocol_seen: bool,
 }
 
 #[derive(Serialize)]
@@ -247,6 +248,7 @@ fn traits(row: &Row) -> Traits<'_> {
         workers: row.traits.workers,
         workers_seen: row.traits.workers_seen,
         protocol: &row.traits.protocol,
+        protocol_seen: row.traits.protocol_seen,
     }
 }
 

@@ -43,6 +43,11 @@ fn results(section: &Section) -> Vec<String> {
     }
     lines.push(String::new());
     lines.extend(table(section));
+    for row in section.rows() {
+        if let Some(timed) = row.timed() {
+            lines.push(format!("    {}: latency of {timed} answers", row.short_label(section.shows).terminal()));
+        }
+    }
     lines.push(String::new());
     lines
 }

@@ -16,11 +16,14 @@ pub const VERDICTS: &str = "Verdicts: ✓ valid; ▲ suspect, the number may not
     difference from chance; – not measured.";
 
 /// What the columns mean.
-pub const COLUMNS: &str = "Requests/s counts successful answers (status 2xx or 3xx) over the measured time; where answers \
-    failed by their status, all answers stand beside. Errors are told by kind and never added up, because load \
-    generators count different things under one name. Latency is of all answers, whatever their status; in a \
-    closed loop it is the service time, from sending a request to its answer, without the correction that wrk makes to \
-    what it prints (the CSV has both). p99 is the latency that 99 of 100 answers did not exceed. Received counts \
+pub const COLUMNS: &str = "Requests/s counts successful answers (status 2xx or 3xx, and in time where the load generator \
+    counts late answers) over the measured time; where others were refused or late, all answers stand beside. An answer \
+    that was both is taken away twice, so the number is never too high. Errors are told by kind and never added up, because load \
+    generators count different things under one name. Latency is of answers of any status, but not of those that \
+    the load generator dropped: wrk drops late ones, wrk2 those of its first ten seconds. Where that left fewer than all, \
+    the table says how many. In a closed loop it is the service time, from sending a request to its answer, without the correction that wrk makes to \
+    what it prints (the CSV has both). p99 is the latency that 99 of 100 answers did not exceed; a percentile above which \
+    there is not even one answer is left out. Received counts \
     headers and body.";
 
 /// How the charts are to be read.

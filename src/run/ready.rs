@@ -40,7 +40,7 @@ enum Seen {
     Status(u16, Vec<u8>),
     Wrong(Vec<String>),
     Workers(u32),
-    Ready { status: u16, body_bytes: u64, sha256: String, keep_alive: bool, workers: u32 },
+    Ready { status: u16, body_bytes: u64, sha256: String, keep_alive: bool, protocol: String, workers: u32 },
 }
 
 /// Waits until the daemon is ready, or dead, or out of time.
@@ -51,7 +51,7 @@ pub async fn await_ready(state: &mut State<'_>, trial: &Trial, running: &mut [Ru
     loop {
         died(state, trial, running).await?;
         let seen = look(state, trial, running).await?;
-        if let Seen::Ready { status, body_bytes, sha256, keep_alive, workers } = seen {
+        if let Seen::Ready { status, body_bytes, sha256, keep_alive, protocol, workers } = seen {
             state.emitter.emit(Happening::DaemonReady {
                 trial: trial.id.clone(),
                 took_ms: millis(begun),
@@ -60,6 +60,7 @@ pub async fn await_ready(state: &mut State<'_>, trial: &Trial, running: &mut [Ru
                 document_sha256: sha256,
                 keep_alive_seen: keep_alive,
                 workers_seen: workers,
+                protocol_seen: Some(protocol),
             })?;
             return Ok(());
         }
@@ -88,9 +89,9 @@ async fn look(state: &State<'_>, trial: &Trial, running: &[Running]) -> Result<S
         return Ok(Seen::Nothing("the plan lacks its document".to_owned()));
     };
     let probed = probe(state, trial).await?;
-    let (status, keep_alive, body) = match probed {
+    let (status, keep_alive, protocol, body) = match probed {
         Answer::Nothing { why } => return Ok(Seen::Nothing(why)),
-        Answer::Http { status, keep_alive, body, .. } => (status, keep_alive, body),
+        Answer::Http { status, keep_alive, protocol, body } => (status, keep_alive, protocol, body),
     };
     if status != 200 {
         return Ok(Seen::Status(status, body));
@@ -103,7 +104,7 @@ async fn look(state: &State<'_>, trial: &Trial, running: &[Running]) -> Result<S
     if workers != daemon.workers && daemon.counts_workers() {
         return Ok(Seen::Workers(workers));
     }
-    Ok(Seen::Ready { status, body_bytes: body.len() as u64, sha256, keep_alive, workers })
+    Ok(Seen::Ready { status, body_bytes: body.len() as u64, sha256, keep_alive, protocol, workers })
 }
 
 /// Asks the daemon once, from where the load will come.

@@ -206,10 +206,11 @@ fn seen(events: &[&Happening]) -> Seen {
     let mut seen = Seen::default();
     for event in events {
         match event {
-            Happening::DaemonReady { body_bytes, keep_alive_seen, workers_seen, .. } => {
+            Happening::DaemonReady { body_bytes, keep_alive_seen, workers_seen, protocol_seen, .. } => {
                 seen.body_bytes = Some(*body_bytes);
                 seen.keep_alive = Some(*keep_alive_seen);
                 seen.workers = Some(*workers_seen);
+                seen.protocol.clone_from(protocol_seen);
             }
             Happening::DaemonCalm { calm, .. } => seen.calm = Some(*calm),
             Happening::DaemonStarted { command, .. } => seen.daemon_commands.push(command.clone()),

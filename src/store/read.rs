@@ -46,6 +46,8 @@ pub struct Seen {
     pub body_bytes: Option<u64>,
     /// Whether the daemon kept the probe's connection open.
     pub keep_alive: Option<bool>,
+    /// The protocol that it answered the probe in.
+    pub protocol: Option<String>,
     /// Worker processes counted.
     pub workers: Option<u32>,
     /// Whether the document was right after the load, and if not, how.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::command::Exit;
-use crate::metric::ErrorCounts;
 
 /// Why a tool can't do what a scenario asks of it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -197,16 +196,6 @@ pub enum ParseError {
         what: &'static str,
         /// The figure and its bound.
         why: String,
-    },
-    /// No answer came in time, so there is no latency. What was counted is here.
-    #[error("no latency was measured: {requests} answers, {} of them too late, and {} other errors", errors.timeout, errors.total() - errors.timeout)]
-    NoLatency {
-        /// Answers received.
-        requests: u64,
-        /// How long the tool measured.
-        duration_us: u64,
-        /// Failed requests by kind.
-        errors: ErrorCounts,
     },
 }
 

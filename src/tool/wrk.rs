@@ -13,16 +13,19 @@
 //! - **read** counts failed reads, answers that are no HTTP, and connections closed before the end of an answer.
 //! - **write** counts failed writes. Both kinds reconnect, so they count events and not lost connections.
 //! - **timeout** counts answers that came later than `--timeout`. They are among the requests, but not among the
-//!   latencies: wrk drops them, so the largest latency is never above the timeout. An answer that *never* comes is not
+//!   latencies: wrk drops them, so the largest latency is never above the timeout. Nor are they successes here
+//!   ([`LoadFigures::late_answers`]). Where all answers were late there is no latency at all. An answer that *never* comes is not
 //!   counted anywhere, and its connection is lost silently. (Before 4.0 it meant what it means in wrk2.)
 //! - **status** counts answers of 400 and above. They are among the requests and the latencies.
 //! - Requests still under way at the end are not counted. The load lasts up to 0.1 s longer than asked.
 //! - **Latency is corrected** by wrk itself, without being asked (`stats_correct`): it adds invented latencies for the
 //!   requests that it thinks a fixed rate would have sent. In a calm run here 277 µs at 99 % became 986 µs, and
 //!   pauses of 0.3 s made a mean of 0.4 ms one of 61 ms. Our script takes it back: [`LoadFigures::service_time`] holds
-//!   what was measured. Only that one obeys Little's law (`connections = rate × service time`).
+//!   what was measured. Only that one obeys Little's law (`connections = rate × service time`). Where the script can't
+//!   (another wrk has another layout in memory), there is none, and the referee says so: `latency-corrected`.
 //! - wrk's memory grows by 8 MB for each second of `--timeout`.
 //!
+//! [`LoadFigures::late_answers`]: crate::metric::LoadFigures::late_answers
 //! [`LoadFigures::service_time`]: crate::metric::LoadFigures::service_time
 
 use std::time::Duration;
@@ -75,11 +78,15 @@ impl LoadTool for Wrk {
             return Err(ParseError::OtherTool { tool: NAME, why: "it has the histogram of wrk2" });
         }
         let figures = agree::figures(NAME, request, &text, &exact)?;
+        let late = figures.errors.timeout;
+        let in_time = figures.requests.saturating_sub(late);
         if let Some(samples) = figures.service_time.as_ref().and_then(|times| times.samples) {
-            let in_time = figures.requests.saturating_sub(figures.errors.timeout);
             agree::counts_agree("answers in time and service times", in_time, samples)?;
         }
-        Ok(figures)
+        if figures.latency.is_none() {
+            agree::counts_agree("answers in time and latencies", in_time, 0)?;
+        }
+        Ok(LoadFigures { late_answers: Some(late), ..figures })
     }
 }
 

@@ -43,8 +43,8 @@ fn a_fine_run_has_exact_figures() {
     assert_eq!(figures.requests, exact["requests"]);
     assert_eq!(figures.duration_us, exact["duration_us"]);
     assert_eq!(figures.bytes_received, exact["bytes"]);
-    assert_eq!(figures.latency.mean_us, exact["latency"]["mean"]);
-    assert_eq!(figures.latency.percentile(99.9).unwrap(), exact["latency"]["percentiles"][5][1]);
+    assert_eq!(figures.latency.as_ref().unwrap().mean_us, exact["latency"]["mean"]);
+    assert_eq!(figures.latency.unwrap().percentile(99.9).unwrap(), exact["latency"]["percentiles"][5][1]);
     assert_eq!(figures.errors, ErrorCounts::default());
     assert_eq!((figures.threads, figures.connections_asked, figures.connections_used), (2, 8, 8));
     assert_eq!(figures.rate_asked, None);
@@ -93,29 +93,47 @@ fn the_correction_is_taken_back() {
         assert!((0.8..1.0).contains(&ratio), "{name}: {ratio}");
     }
     let pauses = parse("pauses", &request("/pause", 2, 8, 3)).unwrap();
-    assert!(pauses.latency.mean_us > 100.0 * pauses.service_time.unwrap().mean_us);
+    assert!(pauses.latency.unwrap().mean_us > 100.0 * pauses.service_time.unwrap().mean_us);
 }
 
 #[test]
 fn late_answers_are_in_the_requests_and_not_in_the_times() {
     let figures = parse("timeouts", &request("/slow", 2, 400, 5)).unwrap();
-    assert_eq!(figures.requests - figures.errors.timeout, figures.service_time.unwrap().samples.unwrap());
-    assert!(figures.latency.max_us <= 1e6);
+    assert_eq!(figures.requests - figures.errors.timeout, figures.service_time.as_ref().unwrap().samples.unwrap());
+    assert!(figures.latency.as_ref().unwrap().max_us <= 1e6);
+    assert_eq!(figures.successes(), figures.requests - 1_019);
+}
+
+/// `dropped`: each connection was closed without an answer. `late`, `all-late`: each answer came after 3 s.
+#[test]
+fn a_total_failure_keeps_its_counts_and_has_no_latency() {
+    let check = |name, request: &LoadRequest, requests: u64, errors: ErrorCounts| {
+        let figures = parse(name, request).unwrap();
+        assert_eq!((figures.requests, figures.successes(), figures.errors), (requests, 0, errors), "{name}");
+        assert_eq!((&figures.latency, &figures.service_time, figures.waiting()), (&None, &None, None), "{name}");
+        assert!(figures.duration_us >= 1_000_000);
+        let stored = serde_json::to_string(&figures).unwrap();
+        assert_eq!(serde_json::from_str::<LoadFigures>(&stored).unwrap(), figures);
+    };
+    let none = ErrorCounts::default();
+    check("dropped", &request("/drop", 1, 4, 1), 0, ErrorCounts { receive: 2_210, ..none });
+    check("late", &request("/late", 2, 8, 7), 16, ErrorCounts { timeout: 16, ..none });
+    check("all-late", &request("/late", 1, 1, 4), 2, ErrorCounts { timeout: 2, ..none });
+    check("no-answer", &request("/late", 1, 1, 1), 0, none);
 }
 
 #[test]
-fn no_latency_is_an_error_that_keeps_the_counts() {
-    assert_eq!(
-        error("all-late", &request("/late", 1, 1, 4)),
-        "no latency was measured: 2 answers, 2 of them too late, and 0 other errors"
-    );
-    let ParseError::NoLatency { requests, duration_us, errors } =
-        parse("no-answer", &request("/late", 1, 1, 1)).unwrap_err()
-    else {
-        panic!("another error");
+fn a_latency_that_is_missing_without_reason_is_refused() {
+    let whole = output(NAME, "late", 0);
+    let text = String::from_utf8(whole.stdout.clone()).unwrap();
+    let check = |changes: &[(&str, &str)], expected: &str| {
+        let changed = changes.iter().fold(text.clone(), |text, (from, to)| text.replacen(from, to, 1));
+        let output = Output { stdout: changed.into_bytes(), ..whole.clone() };
+        assert_eq!(Wrk.parse(&request("/late", 2, 8, 7), &output).unwrap_err().to_string(), expected);
     };
-    assert_eq!((requests, errors.total()), (0, 0));
-    assert!(duration_us >= 1_000_000);
+    let fewer = [("timeout 16", "timeout 15"), ("\"timeout\":16", "\"timeout\":15")];
+    check(&fewer, "answers in time and latencies: the text says 1, the exact figures say 0");
+    check(&[("     99%    0.00us", "     99%    7.00us")], "latency: the text says 7, the exact figures say nothing");
 }
 
 #[test]
@@ -219,6 +237,7 @@ fn every_cut_is_refused() {
         ("timeouts", request("/slow", 2, 400, 5)),
         ("non-2xx", request("/errors", 1, 4, 1)),
         ("server-killed", request("/index", 1, 8, 3)),
+        ("dropped", request("/drop", 1, 4, 1)),
     ] {
         let exit = Exit::Code { code: 0 };
         refuses_every_cut(&output(NAME, name, 0).stdout, |stdout| {

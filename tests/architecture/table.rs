@@ -11,7 +11,8 @@ pub const MAY_USE: &[(&str, &[&str])] = &[
     ("wire", &["command"]),
     ("host", &["wire"]),
     // `tool`: which load generators there are, their packages and their shortest loads decide what is planned.
-    ("plan", &["command", "diagnostic", "inventory", "scenario", "tool"]),
+    // `metric`: only how a number of things is written for people.
+    ("plan", &["command", "diagnostic", "inventory", "metric", "scenario", "tool"]),
     // `metric`: only how a size is written for people.
     ("agent", &["command", "metric", "wire"]),
     ("event", &["command", "metric", "plan"]),

@@ -102,21 +102,23 @@ pub fn figures(rate: f64, bytes_per_response: u64) -> LoadFigures {
     let mean = 64.0 / rate * 1e6;
     let percentile = |rank, factor: f64| Percentile { rank, us: (mean * factor).round().min(LATEST_US) };
     let factors = [(50.0, 0.96), (75.0, 1.08), (90.0, 1.24), (95.0, 1.4), (99.0, 1.81), (99.9, 2.6), (99.99, 3.2)];
+    let latency = Latency {
+        samples: Some(requests),
+        mean_us: (mean * 1000.0).round() / 1000.0,
+        stdev_us: (mean * 0.22).round(),
+        min_us: Some((mean * 0.2).round()),
+        max_us: (mean * 3.4).round().min(LATEST_US),
+        percentiles: factors.into_iter().map(|(rank, factor)| percentile(rank, factor)).collect(),
+    };
     LoadFigures {
         requests,
         duration_us: 15_020_000,
         bytes_received: requests * bytes_per_response,
         printed_requests_per_second: (requests as f64 / 15.02 * 100.0).round() / 100.0,
         errors: ErrorCounts::default(),
-        service_time: None,
-        latency: Latency {
-            samples: None,
-            mean_us: (mean * 1000.0).round() / 1000.0,
-            stdev_us: (mean * 0.22).round(),
-            min_us: Some((mean * 0.2).round()),
-            max_us: (mean * 3.4).round().min(LATEST_US),
-            percentiles: factors.into_iter().map(|(rank, factor)| percentile(rank, factor)).collect(),
-        },
+        late_answers: Some(0),
+        service_time: Some(latency.clone()),
+        latency: Some(latency),
         threads: 2,
         connections_asked: 64,
         connections_used: 64,
@@ -131,6 +133,7 @@ pub fn seen(run: &StoredRun, trial: &Trial, body_bytes: u64) -> Seen {
     Seen {
         body_bytes: Some(body_bytes),
         keep_alive: Some(daemon.keep_alive),
+        protocol: Some(daemon.protocol.clone()),
         workers: Some(daemon.workers),
         document_after: Some((true, None)),
         calm: Some(true),
@@ -234,6 +237,7 @@ fn ready(run: &mut StoredRun, trial: &Trial, seen: &Seen) {
         document_sha256: "5f8f04f6a3a8".repeat(5),
         keep_alive_seen: seen.keep_alive.unwrap_or(false),
         workers_seen: seen.workers.unwrap_or(0),
+        protocol_seen: seen.protocol.clone(),
     };
     happens(run, 742, happening);
     let calm = seen.calm.unwrap_or(true);

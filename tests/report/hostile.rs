@@ -103,7 +103,7 @@ fn no_figure_makes_anything_panic() {
 #[test]
 fn what_is_no_number_is_invalid() {
     let mut run = runs::full();
-    run.trials[0].figures.as_mut().unwrap().latency.mean_us = f64::NAN;
+    run.trials[0].figures.as_mut().unwrap().service_time.as_mut().unwrap().mean_us = f64::NAN;
     run.trials[1].figures.as_mut().unwrap().duration_us = 0;
     let judgement = judge(&run);
     for id in ["0001", "0002"] {
@@ -122,12 +122,14 @@ fn spoil(figures: &mut LoadFigures, number: f64, count: u64) {
     figures.errors.status = count;
     figures.connections_asked = count.try_into().unwrap_or(u32::MAX);
     figures.threads = 0;
-    figures.latency.mean_us = number;
-    figures.latency.max_us = number;
-    figures.latency.min_us = Some(number);
-    for percentile in &mut figures.latency.percentiles {
+    let latency = figures.latency.as_mut().expect("it has a latency");
+    latency.mean_us = number;
+    latency.max_us = number;
+    latency.min_us = Some(number);
+    for percentile in &mut latency.percentiles {
         percentile.us = number;
     }
+    figures.service_time = figures.latency.clone();
 }
 
 #[test]

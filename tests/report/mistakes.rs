@@ -4,6 +4,7 @@ use timetrial::event::{Outcome, Reason};
 use timetrial::metric::{ErrorCounts, LoadFigures};
 use timetrial::plan::DatabaseUse;
 use timetrial::referee::{Gives, Verdict, judge, rules};
+use timetrial::report::Report;
 use timetrial::store::{Seen, StoredRun, StoredTrial};
 
 use crate::build::{daemon, figures, measured, planned, run, seen};
@@ -41,9 +42,13 @@ fn of_2015(requests: u64, printed: f64, mean_us: f64, errors: ErrorCounts) -> Lo
     figures.duration_us = 30_110_000;
     figures.printed_requests_per_second = printed;
     figures.errors = errors;
-    figures.latency.mean_us = mean_us;
-    figures.latency.max_us = 26_430_000.0;
-    figures.latency.percentiles.clear();
+    // What wrk called a timeout before its version 4 was no count of answers.
+    figures.late_answers = None;
+    let latency = figures.latency.as_mut().expect("they have a latency");
+    latency.mean_us = mean_us;
+    latency.max_us = 26_430_000.0;
+    latency.percentiles.clear();
+    figures.service_time = figures.latency.clone();
     figures.threads = 12;
     figures.connections_asked = 400;
     figures.connections_used = 396;
@@ -91,14 +96,16 @@ fn wrks_corrected_latency_is_not_taken_for_the_service_time() {
     // Pauses of a daemon make wrk invent answers: its mean grows a hundredfold, while nobody waited longer.
     let corrected = |stored: &mut StoredTrial, known: bool| {
         let figures = stored.figures.as_mut().expect("the trial was measured");
-        figures.service_time = known.then(|| figures.latency.clone());
-        figures.latency.mean_us *= 100.0;
-        figures.latency.max_us *= 100.0;
+        figures.service_time = figures.latency.clone().filter(|_| known);
+        let latency = figures.latency.as_mut().expect("it has a latency");
+        latency.mean_us *= 100.0;
+        latency.max_us *= 100.0;
     };
     let verdict = judged(|stored| corrected(stored, true));
     assert_eq!(rules_of(&verdict), ["samples"]);
     let verdict = judged(|stored| corrected(stored, false));
     assert!(suspect(&verdict, "littles-law").contains("(ratio 0.01"), "{verdict:?}");
+    assert!(suspect(&verdict, "latency-corrected").starts_with("no service times were read: the mean of 3.20 s"));
 }
 
 #[test]
@@ -131,8 +138,9 @@ fn api_hour_missed_the_rate_without_an_error() {
         figures.rate_asked = Some(4_000);
         figures.requests = 55_544;
         figures.printed_requests_per_second = 3_698.0;
-        figures.latency.mean_us = 7_840_000.0;
-        figures.latency.max_us = 106_000_000.0;
+        let latency = figures.latency.as_mut().unwrap();
+        latency.mean_us = 7_840_000.0;
+        latency.max_us = 106_000_000.0;
     });
     assert_eq!(rules_of(&verdict), ["rate-not-reached"]);
     let message = message(&verdict, "rate-not-reached");
@@ -143,6 +151,19 @@ fn api_hour_missed_the_rate_without_an_error() {
 fn keep_alive_that_differs_is_seen() {
     let verdict = judged(|stored| stored.seen.keep_alive = Some(true));
     assert!(suspect(&verdict, "keep-alive-differs").contains("closes each connection"));
+}
+
+#[test]
+fn a_protocol_that_differs_is_seen_and_grouped_by() {
+    let old = |stored: &mut StoredTrial| stored.seen.protocol = Some("HTTP/1.0".to_owned());
+    let message = suspect(&judged(old), "protocol-differs");
+    assert!(message.contains("declared as one that speaks HTTP/1.1, but it answered in HTTP/1.0"), "{message}");
+    let mut run = runs::full();
+    old(&mut run.trials[0]);
+    let markdown = Report::new(&run).markdown();
+    assert!(markdown.contains("protocol: HTTP/1.0**") && markdown.contains("protocol: HTTP/1.1**"), "{markdown}");
+    // A run that was kept before the protocol was looked at says nothing against it.
+    assert_eq!(rules_of(&judged(|stored| stored.seen.protocol = None)), ["samples"]);
 }
 
 #[test]
@@ -195,6 +216,27 @@ fn no_answer_at_all_is_invalid() {
     });
     assert!(matches!(verdict, Verdict::Invalid(_)), "{verdict:?}");
     assert!(message(&verdict, "errors").starts_with("errors against 0 answers: connect 64;"));
+}
+
+/// Nothing but late answers, or none at all, has counts and no latency: it is invalid and shown, not missing.
+#[test]
+fn a_total_failure_is_invalid() {
+    let failing = |requests: u64, errors: ErrorCounts| {
+        judged(|stored| {
+            let figures = stored.figures.as_mut().unwrap();
+            (figures.requests, figures.late_answers, figures.errors) = (requests, Some(errors.timeout), errors);
+            figures.printed_requests_per_second = figures.requests_per_second();
+            (figures.latency, figures.service_time) = (None, None);
+        })
+    };
+    let late = failing(16, ErrorCounts { timeout: 16, ..ErrorCounts::default() });
+    assert!(matches!(late, Verdict::Invalid(_)), "{late:?}");
+    assert_eq!(rules_of(&late), ["no-success", "errors"]);
+    assert!(message(&late, "no-success").starts_with("not one of 16 answers came in time: no latency was measured"));
+    let dropped = failing(0, ErrorCounts { receive: 2_210, ..ErrorCounts::default() });
+    assert_eq!(rules_of(&dropped), ["no-success", "errors"]);
+    assert!(message(&dropped, "no-success").starts_with("no request was answered"));
+    assert!(message(&dropped, "errors").contains("receive 2,210"));
 }
 
 #[test]

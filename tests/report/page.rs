@@ -61,6 +61,52 @@ fn unlike_daemons_stand_apart_in_words() {
     }
 }
 
+/// One notice for each rule, and an invalid number is not a missing one.
+#[test]
+fn what_many_trials_share_is_said_once() {
+    let mut run = runs::full();
+    for stored in &mut run.trials[..6] {
+        stored.figures.as_mut().unwrap().connections_used = 60;
+    }
+    run.trials[0].seen.document_after = Some((false, None));
+    let markdown = Report::new(&run).markdown();
+    let head: Vec<&str> = markdown.lines().take_while(|line| !line.starts_with("## ")).collect();
+    let of = |start: &str| head.iter().filter(|line| line.starts_with(start)).copied().collect::<Vec<_>>();
+    let [shared] = of("- ▲ *doubt:* 6 trials: fewer-connections: Django")[..] else { panic!("{markdown}") };
+    assert!(shared.ends_with("(and 5 more, see their rows)."), "{shared}");
+    assert_eq!((of("- ✕ *invalid:* Django").len(), of("- – *missing:*").len()), (1, 0), "{markdown}");
+}
+
+#[test]
+fn one_thing_is_said_in_the_singular() {
+    let mut run = runs::full();
+    run.plan.trials.truncate(1);
+    run.trials.truncate(1);
+    run.trials[0].trial.load.threads = 1;
+    run.trials[0].trial.load.connections = 1;
+    let markdown = Report::new(&run).markdown();
+    assert!(markdown.contains("The run is complete: its trial was measured."), "{markdown}");
+    assert!(markdown.contains("1 thread, 1 connection, 15 s"), "{markdown}");
+    run.trials.clear();
+    let markdown = Report::new(&run).markdown();
+    assert!(markdown.contains("only 0 of 1 trial was measured") && markdown.contains("1 of 1 trial was never begun"));
+}
+
+/// An endpoint that drops every connection is a failure with numbers, not a gap.
+#[test]
+fn a_total_failure_is_shown_with_its_errors() {
+    let mut run = runs::full();
+    let figures = run.trials[0].figures.as_mut().unwrap();
+    (figures.requests, figures.bytes_received, figures.printed_requests_per_second) = (0, 0, 0.0);
+    (figures.errors.receive, figures.latency, figures.service_time) = (2_210, None, None);
+    let report = Report::new(&run);
+    let markdown = report.markdown();
+    let row = markdown.lines().find(|line| line.starts_with("| Django")).unwrap();
+    assert!(row.contains("| ✕ invalid | 0.00 | receive 2,210 | – | – |"), "{row}");
+    assert!(report.csv().lines().nth(1).unwrap().contains("invalid,no-success errors"));
+    assert!(report.html().contains("receive 2,210</text>") && report.html().contains("no number"));
+}
+
 /// Every opened element is closed, in order.
 fn well_formed(page: &str) {
     let mut open: Vec<&str> = Vec::new();

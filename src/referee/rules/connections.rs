@@ -1,6 +1,6 @@
 //! Were as many connections alive as were asked for?
 
-use crate::metric::count;
+use crate::metric::{count, counted};
 use crate::referee::rules::Case;
 use crate::referee::verdict::{Gives, Rule};
 
@@ -18,10 +18,10 @@ pub fn check(case: &Case<'_>) -> Option<String> {
     let alive = figures.connections_alive();
     (alive < asked).then(|| {
         format!(
-            "{} connections asked for, {} used ({} threads with {} each), {} alive at the end: the load was smaller than stated",
-            count(asked.into()),
+            "{} asked for, {} used ({} with {} each), {} alive at the end: the load was smaller than stated",
+            counted(asked, "connection"),
             count(figures.connections_used.into()),
-            figures.threads,
+            counted(figures.threads, "thread"),
             figures.connections_used.checked_div(figures.threads).unwrap_or(0),
             count(alive.into())
         )

@@ -1,6 +1,6 @@
 //! Did requests fail otherwise?
 
-use crate::metric::count;
+use crate::metric::{count, counted};
 use crate::referee::rules::Case;
 use crate::referee::rules::case::{percent, ratio};
 use crate::referee::verdict::{Gives, Rule};
@@ -27,8 +27,8 @@ pub fn check(case: &Case<'_>) -> Option<String> {
         .collect();
     (!kinds.is_empty()).then(|| {
         format!(
-            "errors against {} answers: {}; what failed is missing from the latencies",
-            count(figures.requests),
+            "errors against {}: {}; what failed is missing from the latencies",
+            counted(figures.requests, "answer"),
             kinds.join(", ")
         )
     })

@@ -1,6 +1,6 @@
 //! Can the figures be true at all?
 
-use crate::metric::{Latency, LoadFigures, count, duration_us};
+use crate::metric::{Latency, LoadFigures, counted, duration_us};
 use crate::referee::rules::Case;
 use crate::referee::verdict::{Gives, Rule};
 
@@ -18,15 +18,19 @@ pub fn check(case: &Case<'_>) -> Option<String> {
 }
 
 fn contradiction(figures: &LoadFigures) -> Option<String> {
-    let latencies = std::iter::once(&figures.latency).chain(&figures.service_time);
-    if !latencies.clone().all(|latency| all_numbers(figures, latency)) {
+    let latencies = figures.latency.iter().chain(&figures.service_time);
+    if !is_number(&figures.printed_requests_per_second) || !latencies.clone().all(all_numbers) {
         return Some("one of them is negative or no number".to_owned());
     }
     if figures.duration_us == 0 {
-        return Some(format!("{} answers in no time", count(figures.requests)));
+        return Some(format!("{} in no time", counted(figures.requests, "answer")));
     }
     if figures.errors.status > figures.requests {
-        return Some(format!("{} refusals among {} answers", count(figures.errors.status), count(figures.requests)));
+        return Some(format!(
+            "{} among {}",
+            counted(figures.errors.status, "refusal"),
+            counted(figures.requests, "answer")
+        ));
     }
     latencies.into_iter().find_map(disorder)
 }
@@ -44,8 +48,12 @@ fn disorder(latency: &Latency) -> Option<String> {
     Some(format!("the {}th percentile is below the {}th", falls[1].rank, falls[0].rank))
 }
 
-fn all_numbers(figures: &LoadFigures, latency: &Latency) -> bool {
-    let single = [figures.printed_requests_per_second, latency.mean_us, latency.stdev_us, latency.max_us];
+fn all_numbers(latency: &Latency) -> bool {
+    let single = [latency.mean_us, latency.stdev_us, latency.max_us];
     let percentiles = latency.percentiles.iter().flat_map(|percentile| [percentile.rank, percentile.us]);
-    single.into_iter().chain(latency.min_us).chain(percentiles).all(|number| number.is_finite() && number >= 0.0)
+    single.into_iter().chain(latency.min_us).chain(percentiles).all(|number| is_number(&number))
+}
+
+fn is_number(number: &f64) -> bool {
+    number.is_finite() && *number >= 0.0
 }

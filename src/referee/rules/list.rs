@@ -1,8 +1,8 @@
 //! Every rule on figures, in order: what makes a trial invalid, then what the load generator told, then what was seen.
 
 use crate::referee::rules::{
-    Case, calm, connections, document, duration, ending, errors, impossible, keep_alive, leftovers, littles_law,
-    printed_rate, rate_reached, status, success, workers,
+    Case, calm, connections, corrected, document, duration, ending, errors, impossible, keep_alive, leftovers,
+    littles_law, printed_rate, protocol, rate_reached, status, success, workers,
 };
 use crate::referee::verdict::Rule;
 
@@ -10,7 +10,7 @@ use crate::referee::verdict::Rule;
 type Check = fn(&Case<'_>) -> Option<String>;
 
 /// The rules on figures.
-pub const FIGURE_RULES: [(Rule, Check); 15] = [
+pub const FIGURE_RULES: [(Rule, Check); 17] = [
     (impossible::RULE, impossible::check),
     (success::RULE, success::check),
     (document::RULE, document::check),
@@ -20,9 +20,11 @@ pub const FIGURE_RULES: [(Rule, Check); 15] = [
     (connections::RULE, connections::check),
     (printed_rate::RULE, printed_rate::check),
     (duration::RULE, duration::check),
+    (corrected::RULE, corrected::check),
     (littles_law::RULE, littles_law::check),
     (rate_reached::RULE, rate_reached::check),
     (keep_alive::RULE, keep_alive::check),
+    (protocol::RULE, protocol::check),
     (workers::RULE, workers::check),
     (calm::RULE, calm::check),
     (leftovers::RULE, leftovers::check),

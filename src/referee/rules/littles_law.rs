@@ -1,6 +1,6 @@
 //! Do connections, rate and latency belong together?
 
-use crate::metric::{count, duration_us, rate};
+use crate::metric::{counted, duration_us, rate};
 use crate::referee::rules::Case;
 use crate::referee::rules::case::ratio;
 use crate::referee::verdict::{Gives, Rule};
@@ -21,16 +21,18 @@ pub fn check(case: &Case<'_>) -> Option<String> {
         return None;
     }
     let figures = case.figures;
+    // Without a latency there is nothing to hold the rate against.
+    let mean_us = figures.waiting()?.mean_us;
     let alive = figures.connections_alive();
-    let under_way = figures.requests_per_second() * figures.waiting().mean_us / 1e6;
+    let under_way = figures.requests_per_second() * mean_us / 1e6;
     let ratio = ratio(f64::from(alive), under_way)?;
     (!FITS.contains(&ratio)).then(|| {
         format!(
-            "{}/s × {} mean latency is {} requests under way at once, but {} connections were alive (ratio {ratio:.2}, should be 0.8 to 1.25): rate and latency are not of the same load",
+            "{}/s × {} mean latency is {} requests under way at once, with {} alive (ratio {ratio:.2}, should be 0.8 to 1.25): rate and latency are not of the same load",
             rate(figures.requests_per_second()),
-            duration_us(figures.waiting().mean_us),
+            duration_us(mean_us),
             rate(under_way),
-            count(alive.into()),
+            counted(alive, "connection"),
         )
     })
 }

@@ -3,6 +3,7 @@
 mod calm;
 mod case;
 mod connections;
+mod corrected;
 mod document;
 mod duration;
 mod ending;
@@ -14,6 +15,7 @@ mod list;
 mod littles_law;
 pub(super) mod not_measured;
 mod printed_rate;
+mod protocol;
 mod rate_reached;
 pub(super) mod samples;
 mod status;

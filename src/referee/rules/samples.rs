@@ -1,5 +1,6 @@
 //! How many samples are there?
 
+use crate::metric::counted;
 use crate::referee::verdict::{Gives, Rule};
 
 /// The rule, for reading.
@@ -13,6 +14,6 @@ pub const RULE: Rule = Rule {
 pub fn why(samples: usize) -> String {
     match samples {
         0 | 1 => "one sample".to_owned(),
-        more => format!("{more} samples, not analysed"),
+        more => format!("{}, not analysed", counted(more, "sample")),
     }
 }

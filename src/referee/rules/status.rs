@@ -1,6 +1,6 @@
 //! Were answers refused?
 
-use crate::metric::count;
+use crate::metric::{count, counted};
 use crate::referee::rules::Case;
 use crate::referee::rules::case::{percent, ratio};
 use crate::referee::verdict::{Gives, Rule};
@@ -21,9 +21,9 @@ pub fn check(case: &Case<'_>) -> Option<String> {
     }
     let share = ratio(refused as f64, figures.requests as f64).map(|share| format!(" ({})", percent(share)));
     Some(format!(
-        "{} of {} answers{} had a status other than 2xx or 3xx, {} succeeded: the latencies are those of refusals, too",
+        "{} of {}{} had a status other than 2xx or 3xx, {} succeeded: the latencies are those of refusals, too",
         count(refused),
-        count(figures.requests),
+        counted(figures.requests, "answer"),
         share.unwrap_or_default(),
         count(figures.successes())
     ))

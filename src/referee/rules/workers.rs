@@ -1,5 +1,6 @@
 //! Does the daemon have the workers that were asked for?
 
+use crate::metric::counted;
 use crate::plan::WorkersAt;
 use crate::referee::rules::Case;
 use crate::referee::verdict::{Gives, Rule};
@@ -15,8 +16,9 @@ pub const RULE: Rule = Rule {
 pub fn check(case: &Case<'_>) -> Option<String> {
     let daemon = case.daemon?;
     let seen = case.stored.seen.workers?;
-    let counted = daemon.processes.iter().any(|process| process.workers != WorkersAt::Nowhere);
-    (counted && seen != daemon.workers).then(|| {
-        format!("{} workers asked for, {seen} counted: the daemon had not the means that were stated", daemon.workers)
+    let can_be_counted = daemon.processes.iter().any(|process| process.workers != WorkersAt::Nowhere);
+    (can_be_counted && seen != daemon.workers).then(|| {
+        let asked = counted(daemon.workers, "worker");
+        format!("{asked} asked for, {seen} counted: the daemon had not the means that were stated")
     })
 }

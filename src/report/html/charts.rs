@@ -89,8 +89,9 @@ fn errors(figures: &LoadFigures) -> Vec<Bar> {
 }
 
 fn latencies(figures: &LoadFigures) -> Vec<Bar> {
-    let mean = figures.waiting().mean_us;
-    let tail = figures.waiting().percentile(99.0).filter(|p99| p99.is_finite());
+    let Some(waiting) = figures.waiting() else { return Vec::new() };
+    let mean = waiting.mean_us;
+    let tail = waiting.percentile(99.0).filter(|p99| p99.is_finite());
     let label = match tail {
         Some(p99) => format!("{}, p99 {}", duration_us(mean), duration_us(p99)),
         None => duration_us(mean),

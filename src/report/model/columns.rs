@@ -1,6 +1,6 @@
 //! The columns of a results table: the same in every format that shows tables.
 
-use crate::metric::{ErrorCounts, LoadFigures, count, duration_us, rate, short_bytes};
+use crate::metric::{ErrorCounts, Latency, LoadFigures, count, duration_us, rate, short_bytes};
 use crate::report::escape::Text;
 use crate::report::model::types::{Row, Section, Shows, UNKNOWN, said};
 
@@ -37,7 +37,7 @@ const RATES: &str = "Requests/s";
 const LATENCY: &str = "Latency";
 const BYTES: &str = "Bytes per response";
 
-const COLUMNS: [Column; 16] = [
+const COLUMNS: [Column; 17] = [
     trait_("", "Verdict", verdict),
     measured(RATES, "successful", |row| per_second(row, LoadFigures::successes_per_second)),
     Column {
@@ -46,12 +46,13 @@ const COLUMNS: [Column; 16] = [
     },
     Column { when: |shows| shows.rate_asked, ..measured(RATES, "reached", reached) },
     Column { number: false, ..measured("", "Errors", errors) },
-    measured(LATENCY, "mean", |row| latency(row, |figures| Some(figures.waiting().mean_us))),
-    measured(LATENCY, "p50", |row| latency(row, |figures| figures.waiting().percentile(50.0))),
-    measured(LATENCY, "p90", |row| latency(row, |figures| figures.waiting().percentile(90.0))),
-    measured(LATENCY, "p99", |row| latency(row, |figures| figures.waiting().percentile(99.0))),
-    measured(LATENCY, "p99.9", |row| latency(row, |figures| figures.waiting().percentile(99.9))),
-    measured(LATENCY, "max", |row| latency(row, |figures| Some(figures.waiting().max_us))),
+    measured(LATENCY, "mean", |row| latency(row, |latency| Some(latency.mean_us))),
+    measured(LATENCY, "p50", |row| latency(row, |latency| latency.percentile(50.0))),
+    measured(LATENCY, "p90", |row| latency(row, |latency| latency.percentile(90.0))),
+    measured(LATENCY, "p99", |row| latency(row, |latency| latency.percentile(99.0))),
+    measured(LATENCY, "p99.9", |row| latency(row, |latency| latency.percentile(99.9))),
+    measured(LATENCY, "max", |row| latency(row, |latency| Some(latency.max_us))),
+    Column { number: false, when: |shows| shows.timed, ..measured(LATENCY, "of answers", timed) },
     trait_("", "Keep-alive", keep_alive),
     trait_("Database", "connections", |row| Text::from(&row.traits.database)),
     Column { number: true, ..trait_("", "Workers", workers) },
@@ -74,8 +75,13 @@ fn per_second(row: &Row, of: fn(&LoadFigures) -> f64) -> Text {
     said(figure(row, |figures| Some(of(figures))), rate)
 }
 
-fn latency(row: &Row, of: fn(&LoadFigures) -> Option<f64>) -> Text {
-    said(figure(row, of), duration_us)
+fn latency(row: &Row, of: fn(&Latency) -> Option<f64>) -> Text {
+    said(figure(row, |figures| figures.waiting().and_then(of)), duration_us)
+}
+
+fn timed(row: &Row) -> Text {
+    let all = || row.figures.as_ref().and_then(LoadFigures::waiting).map_or(UNKNOWN, |_| "all").to_owned();
+    Text::from(row.timed().unwrap_or_else(all))
 }
 
 fn reached(row: &Row) -> Text {

@@ -1,6 +1,6 @@
 //! What the machines were, before and after.
 
-use crate::metric::short_bytes;
+use crate::metric::{counted, short_bytes};
 use crate::plan::Transport;
 use crate::report::escape::Text;
 use crate::report::model::types::{Fact, MachineFacts};
@@ -37,7 +37,7 @@ pub fn line(name: &str, facts: Option<&Facts>) -> Text {
     let parts = [
         facts.distribution.clone(),
         facts.kernel.as_ref().map(|kernel| format!("Linux {kernel}")),
-        Some(format!("{} CPUs{cpu}", facts.cpus)),
+        Some(counted(facts.cpus, "CPU") + &cpu),
         facts.memory_bytes.map(|bytes| format!("{} memory", short_bytes(bytes))),
         facts.virtualization.as_ref().map(|kind| format!("virtual ({kind})")),
     ];

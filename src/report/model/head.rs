@@ -1,7 +1,8 @@
 //! The head of a report: what, when, where, and what a reader must know before the first number.
 
 use crate::event::{Happening, Outcome};
-use crate::referee::{Summary, Verdict};
+use crate::metric::counted;
+use crate::referee::{self, Finding, Gives, Summary};
 use crate::report::escape::Text;
 use crate::report::model::facts;
 use crate::report::model::types::{Head, MachineFacts, Notice, NoticeKind, Row, Section};
@@ -30,7 +31,7 @@ pub fn head(run: &StoredRun, summary: Summary, sections: &[Section], machines: &
 }
 
 fn outcome(run: &StoredRun, summary: Summary) -> String {
-    let numbers = format!("{} of {} trials were measured", summary.measured(), summary.trials);
+    let numbers = part_of(summary.measured(), summary.trials, "measured");
     match &run.state {
         RunState::Incomplete => {
             format!("This run is incomplete: it was cut off, or it still runs. {numbers}.")
@@ -40,26 +41,25 @@ fn outcome(run: &StoredRun, summary: Summary) -> String {
             let hint = reason.hint.as_ref().map(|hint| format!(" (hint: {hint})")).unwrap_or_default();
             format!("This run failed: {}{hint}. {numbers}.", reason.message.trim_end_matches('.'))
         }
-        RunState::Complete(Outcome::Measured) if summary.measured() == summary.trials => {
-            format!("The run is complete: all {} trials were measured.", summary.trials)
-        }
+        RunState::Complete(Outcome::Measured) if summary.measured() == summary.trials => match summary.trials {
+            1 => "The run is complete: its trial was measured.".to_owned(),
+            all => format!("The run is complete: all {} were measured.", counted(all, "trial")),
+        },
         RunState::Complete(Outcome::Measured) => format!("The run ended by itself, but only {numbers}."),
     }
 }
 
+/// `1 of 8 trials was measured`
+fn part_of(part: usize, whole: usize, what: &str) -> String {
+    let verb = if part == 1 || whole == 1 { "was" } else { "were" };
+    format!("{part} of {} {verb} {what}", counted(whole, "trial"))
+}
+
 fn notices(run: &StoredRun, summary: Summary, sections: &[Section], machines: &[MachineFacts]) -> Vec<Notice> {
-    let mut notices = Vec::new();
+    let mut notices = findings(sections);
     let mut say = |kind, text: Text| notices.push(Notice { kind, text });
-    for row in sections.iter().flat_map(Section::rows) {
-        if let Some((kind, text)) = row_notice(row) {
-            say(kind, text);
-        }
-    }
     if summary.not_begun > 0 {
-        say(
-            NoticeKind::Missing,
-            Text::from(format!("{} of {} trials were never begun.", summary.not_begun, summary.trials)),
-        );
+        say(NoticeKind::Missing, Text::from(part_of(summary.not_begun, summary.trials, "never begun") + "."));
     }
     for machine in machines {
         let changed: Vec<&Text> = machine.facts.iter().filter(|fact| fact.changed).map(|fact| &fact.name).collect();
@@ -96,23 +96,54 @@ const ONE_MACHINE: &str = "Load generator and daemons shared one machine, withou
 
 const NO_REPEATS: &str = "No number here is valid yet: this version does not analyse repeats, so a difference between two rows may be chance.";
 
-/// What is grave about a row.
-fn row_notice(row: &Row) -> Option<(NoticeKind, Text)> {
-    let kind = match &row.verdict {
-        Verdict::Invalid(_) => NoticeKind::Missing,
-        Verdict::Suspect(_) => NoticeKind::Doubt,
-        // Trials that were never begun are told in one sentence.
-        Verdict::Unjudged(_) if row.verdict.is_unmeasured() && row.begun => NoticeKind::Missing,
-        Verdict::Unjudged(_) | Verdict::Valid => return None,
-    };
-    let name = Text::joined([&row.title, &row.endpoint], " ");
+/// One notice for each rule, however many trials it found: a reader should see what is wrong, not how often.
+fn findings(sections: &[Section]) -> Vec<Notice> {
+    let mut found: Vec<(Key<'_>, Vec<(&Row, &Finding)>)> = Vec::new();
+    for row in sections.iter().flat_map(Section::rows) {
+        for finding in row.verdict.findings() {
+            let Some(kind) = kind(row, finding) else { continue };
+            // Trials without numbers failed in ways that have little in common.
+            let failure = row.reason.as_ref().filter(|_| row.figures.is_none()).map(|reason| &reason.code);
+            let key = (kind, finding.rule, failure);
+            match found.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, rows)) => rows.push((row, finding)),
+                None => found.push((key, vec![(row, finding)])),
+            }
+        }
+    }
+    let notice = |((kind, ..), rows): (Key<'_>, Vec<_>)| Some(Notice { kind, text: finding_text(kind, &rows)? });
+    found.into_iter().filter_map(notice).collect()
+}
+
+/// What is said once: how grave, by which rule, and for a failure its word.
+type Key<'a> = (NoticeKind, &'static str, Option<&'a Text>);
+
+fn finding_text(kind: NoticeKind, rows: &[(&Row, &Finding)]) -> Option<Text> {
+    let (row, finding) = rows.first()?;
     let sample = if row.repeats > 1 { format!(", {}", row.sample()) } else { String::new() };
-    let findings: Vec<Text> = row.findings().map(|(_, message)| message).collect();
-    let first = findings.first().cloned().unwrap_or_default();
-    let more = match findings.len().saturating_sub(1) {
-        0 => ".".to_owned(),
-        more => format!("; and {more} more, see its row."),
-    };
-    let said = name.within("", &format!("{sample}: {}: ", row.verdict.word()));
-    Some((kind, Text::joined([&said, &first], "").within("", &more)))
+    let name = Text::joined([&row.title, &row.endpoint], " ").within("", &sample);
+    let message = Text::from(&finding.message);
+    // An invalid trial may have findings that alone would make it suspect only.
+    let word = if kind == NoticeKind::Doubt { "suspect" } else { row.verdict.word() };
+    Some(match rows.len() - 1 {
+        0 => Text::joined([&name.within("", &format!(": {word}: ")), &message], "").within("", "."),
+        more => {
+            let before = format!("{}: {}: ", counted(rows.len(), "trial"), finding.rule);
+            Text::joined([&name, &message], ": ").within(&before, &format!(" (and {more} more, see their rows)."))
+        }
+    })
+}
+
+/// How grave a finding is, if it is.
+fn kind(row: &Row, finding: &Finding) -> Option<NoticeKind> {
+    if row.verdict.is_unmeasured() {
+        // Trials that were never begun are told in one sentence.
+        return row.begun.then_some(NoticeKind::Missing);
+    }
+    let rule = referee::rules().into_iter().find(|rule| rule.id == finding.rule)?;
+    match rule.gives {
+        Gives::Invalid => Some(NoticeKind::Invalid),
+        Gives::Suspect => Some(NoticeKind::Doubt),
+        Gives::Unjudged => None,
+    }
 }

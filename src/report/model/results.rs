@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::command::shell_words;
 use crate::event::{Outcome, Reason, paths};
-use crate::metric::count;
+use crate::metric::{LoadFigures, count, counted};
 use crate::plan::{Daemon, Load, Trial, WorkersAt};
 use crate::referee::{Judgement, Verdict};
 use crate::report::escape::Text;
@@ -80,6 +80,7 @@ impl SectionKey {
             endpoint: endpoints.len() > 1,
             sample: rows.iter().any(|row| row.repeats > 1),
             all_answers: rows.iter().filter_map(|row| row.figures.as_ref()).any(|f| f.successes() != f.requests),
+            timed: rows.iter().any(|row| row.timed().is_some()),
             rate_asked: rows.iter().any(|row| row.rate_asked.is_some()),
         };
         let (alike, groups) = grouped(rows);
@@ -108,10 +109,10 @@ fn load_words(load: &Load, tool: Option<&String>) -> Text {
         None => ", no warm-up".to_owned(),
     };
     Text::from(format!(
-        "{}: {rate}; {} threads, {} connections, {}{warm_up}; an answer after {} counts as a timeout",
+        "{}: {rate}; {}, {}, {}{warm_up}; an answer after {} counts as a timeout",
         tool.unwrap_or(&load.tool),
-        load.threads,
-        count(load.connections.into()),
+        counted(load.threads, "thread"),
+        counted(load.connections, "connection"),
         seconds(load.duration_s),
         seconds(load.timeout_s),
     ))
@@ -151,7 +152,7 @@ fn row(run: &StoredRun, judgement: &Judgement, trial: &Trial, stored: Option<&St
     let daemon = run.plan.daemon(&trial.daemon);
     let unseen = Seen::default();
     let seen = stored.map_or(&unseen, |stored| &stored.seen);
-    let figures = stored.and_then(|stored| stored.figures.clone());
+    let figures = stored.and_then(|stored| stored.figures.clone()).map(LoadFigures::founded);
     Row {
         id: Text::from(&trial.id),
         daemon: Text::from(&trial.daemon),
@@ -212,6 +213,7 @@ fn reason_text(reason: &Reason) -> ReasonText {
 
 fn traits(trial: &Trial, daemon: Option<&Daemon>, seen: &Seen) -> Traits {
     let counts = daemon.is_some_and(|daemon| daemon.processes.iter().any(|p| p.workers != WorkersAt::Nowhere));
+    let declared = daemon.map(|daemon| daemon.protocol.as_str());
     let workers_seen = seen.workers.filter(|_| counts);
     Traits {
         keep_alive: seen.keep_alive.or(daemon.map(|daemon| daemon.keep_alive)),
@@ -219,7 +221,8 @@ fn traits(trial: &Trial, daemon: Option<&Daemon>, seen: &Seen) -> Traits {
         database: trial.database_use.to_string(),
         workers: workers_seen.or(daemon.map(|daemon| daemon.workers)),
         workers_seen: workers_seen.is_some(),
-        protocol: Text::from(daemon.map_or("not known", |daemon| daemon.protocol.as_str())),
+        protocol: Text::from(seen.protocol.as_deref().or(declared).unwrap_or("not known")),
+        protocol_seen: seen.protocol.is_some(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::metric::LoadFigures;
+use crate::metric::{LoadFigures, count};
 use crate::referee::{Summary, Verdict};
 use crate::report::escape::Text;
 
@@ -75,8 +75,10 @@ pub struct Notice {
 /// How grave a notice is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NoticeKind {
-    /// Something is missing or worthless.
+    /// Something is missing.
     Missing,
+    /// Something is there, and worthless.
+    Invalid,
     /// Something is doubtful.
     Doubt,
     /// Something limits what the numbers mean.
@@ -87,7 +89,8 @@ impl NoticeKind {
     /// The word and the sign before the notice.
     pub fn mark(self) -> (&'static str, &'static str) {
         match self {
-            Self::Missing => ("missing", "✕"),
+            Self::Missing => ("missing", "–"),
+            Self::Invalid => ("invalid", "✕"),
             Self::Doubt => ("doubt", "▲"),
             Self::Limit => ("limit", "○"),
         }
@@ -131,6 +134,8 @@ pub struct Shows {
     pub sample: bool,
     /// Answers that were no successes.
     pub all_answers: bool,
+    /// Latencies that do not rest on all answers.
+    pub timed: bool,
     /// A rate was asked for.
     pub rate_asked: bool,
 }
@@ -191,6 +196,12 @@ impl Row {
         self.verdict.findings().iter().map(|finding| (finding.rule, Text::from(&finding.message)))
     }
 
+    /// `180 of 1,052`, where the latency does not rest on all answers.
+    pub fn timed(&self) -> Option<String> {
+        let figures = self.figures.as_ref()?;
+        Some(format!("{} of {}", count(figures.answers_timed()?), count(figures.requests)))
+    }
+
     /// Title, endpoint, and sample, as far as they tell rows of this section apart.
     pub fn label(&self, shows: Shows) -> Text {
         self.label_after(&self.title, shows)
@@ -244,8 +255,10 @@ pub struct Traits {
     pub workers: Option<u32>,
     /// Whether they were counted.
     pub workers_seen: bool,
-    /// The protocol that it speaks.
+    /// The protocol that it speaks: as seen, else as declared.
     pub protocol: Text,
+    /// Whether that was seen.
+    pub protocol_seen: bool,
 }
 
 impl Traits {
