@@ -2,7 +2,7 @@
 //! directory. Its password is random, is made here, and never leaves the agent but for the daemons' environment.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -73,6 +73,23 @@ pub fn start(agent: &Agent, request: &DatabaseRequest) -> Result<(Database, Repl
     let pid = agent.processes.with(process, |entry| entry.pid)?;
     let database = Database { process, environment: libpq_environment(request, &password) };
     Ok((database, Reply::DatabaseStarted { version, pid, rows, settings }))
+}
+
+/// The server's last messages. A statement that failed stands there as it was, so the password is blotted out.
+pub fn log(agent: &Agent, database: &Database) -> Result<Reply, Failure> {
+    let (stdout, stderr) = agent
+        .processes
+        .with(database.process, |entry| (entry.stdout.last(usize::MAX), entry.stderr.last(usize::MAX)))?;
+    let password = database.environment.get(OsStr::new("PGPASSWORD")).and_then(|password| password.to_str());
+    let blot = |bytes| password.map_or_else(Vec::new, |password| blotted(bytes, password));
+    Ok(Reply::Log { stdout: blot(stdout), stderr: blot(stderr) })
+}
+
+fn blotted(bytes: Vec<u8>, secret: &str) -> Vec<u8> {
+    if !bytes.windows(secret.len()).any(|window| window == secret.as_bytes()) {
+        return bytes;
+    }
+    String::from_utf8_lossy(&bytes).replace(secret, "{password}").into_bytes()
 }
 
 /// Stops the cluster ("fast": its clients are cut) and removes its data.
@@ -320,6 +337,12 @@ fn random_password() -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_leaves_in_no_log() {
+        assert_eq!(blotted(b"role 'abc' \xff".to_vec(), "xyz"), b"role 'abc' \xff");
+        assert_eq!(blotted(b"role 'abc'\nabc".to_vec(), "abc"), b"role '{password}'\n{password}");
+    }
 
     #[test]
     fn a_path_stands_in_a_setting_whatever_is_in_it() {

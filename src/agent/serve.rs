@@ -149,6 +149,10 @@ fn answer(agent: &Agent, request: Request) -> Result<Reply, Failure> {
             *lock(&agent.database) = Some(started);
             Ok(reply)
         }
+        Request::DatabaseLog => {
+            let database = lock(&agent.database);
+            database::log(agent, database.as_ref().ok_or_else(no_database)?)
+        }
         Request::StopDatabase => stop_database(agent),
         Request::Start(request) => start(agent, request),
         Request::Tree { process } => tree(agent, process),
@@ -254,8 +258,7 @@ fn start(agent: &Agent, request: StartRequest) -> Result<Reply, Failure> {
     let mut environment = agent.environment(&request.uses)?;
     if request.database {
         let database = lock(&agent.database);
-        let missing = || Failure::new("no-database", "the database is not running");
-        environment.extend(database.as_ref().ok_or_else(missing)?.environment.clone());
+        environment.extend(database.as_ref().ok_or_else(no_database)?.environment.clone());
     }
     let work = state.work.display().to_string();
     let fill = |text: &str| text.replace("{work}", &work);
@@ -309,10 +312,14 @@ fn told(stopped: stop::Stopped, began: std::time::Instant) -> Reply {
     Reply::Stopped { exit, killed, leftovers, still_alive, took_ms: millis(began.elapsed()) }
 }
 
+fn no_database() -> Failure {
+    Failure::new("no-database", "the database is not running")
+}
+
 fn stop_database(agent: &Agent) -> Result<Reply, Failure> {
     let began = std::time::Instant::now();
     let Some(database) = lock(&agent.database).take() else {
-        return Err(Failure::new("no-database", "the database is not running"));
+        return Err(no_database());
     };
     let stopped = database::stop_and_remove(agent, &database)?;
     Ok(told(stopped, began))

@@ -42,6 +42,11 @@ pub mod paths {
         format!("machines/{machine}/facts-{when}.json")
     }
 
+    /// The last messages of the PostgreSQL on a machine.
+    pub fn database_log(machine: &str) -> String {
+        format!("machines/{machine}/postgresql.stderr")
+    }
+
     /// The planned trial.
     pub fn trial(id: &str) -> String {
         format!("trials/{id}/trial.json")

@@ -37,6 +37,14 @@ pub enum LinkError {
         /// What came.
         answer: String,
     },
+    /// What was to be asked fits into no message; it was not sent.
+    #[error("{machine}: the agent can't be asked: {why}")]
+    TooLong {
+        /// The machine.
+        machine: String,
+        /// How long it is, and what is allowed.
+        why: String,
+    },
 }
 
 type Pending = Arc<Mutex<Shared>>;
@@ -71,7 +79,7 @@ pub type ProcessNotices = mpsc::UnboundedReceiver<Notice>;
 #[derive(Clone)]
 pub struct Link {
     machine: Arc<str>,
-    outgoing: mpsc::UnboundedSender<ToAgent>,
+    outgoing: mpsc::UnboundedSender<Vec<u8>>,
     shared: Pending,
     progress: Arc<Progress>,
     lost: watch::Receiver<Option<String>>,
@@ -120,12 +128,14 @@ impl Link {
         let id = {
             let mut shared = locked(&self.shared);
             shared.next += 1;
-            let id = shared.next;
-            shared.replies.insert(id, sender);
-            id
+            shared.next
         };
+        let too_long =
+            |error: std::io::Error| LinkError::TooLong { machine: self.machine.to_string(), why: error.to_string() };
+        let bytes = frame::encode(&ToAgent::Request { id, request }).map_err(too_long)?;
+        locked(&self.shared).replies.insert(id, sender);
         // A closed queue shows as a lost agent just below.
-        let _ = self.outgoing.send(ToAgent::Request { id, request });
+        let _ = self.outgoing.send(bytes);
         let mut lost = self.lost.clone();
         tokio::select! {
             biased;
@@ -189,17 +199,17 @@ async fn skip_to_magic(from: &mut (impl AsyncRead + Unpin)) -> std::io::Result<(
     Err(std::io::Error::other("it printed something else"))
 }
 
-async fn write_all(mut to: impl AsyncWrite + Unpin, mut queue: mpsc::UnboundedReceiver<ToAgent>) {
-    while let Some(message) = queue.recv().await {
-        let Ok(bytes) = frame::encode(&message) else { return };
+async fn write_all(mut to: impl AsyncWrite + Unpin, mut queue: mpsc::UnboundedReceiver<Vec<u8>>) {
+    while let Some(bytes) = queue.recv().await {
         if to.write_all(&bytes).await.is_err() || to.flush().await.is_err() {
             return;
         }
     }
 }
 
-async fn beat(outgoing: mpsc::UnboundedSender<ToAgent>) {
-    while outgoing.send(ToAgent::Heartbeat).is_ok() {
+async fn beat(outgoing: mpsc::UnboundedSender<Vec<u8>>) {
+    let Ok(heartbeat) = frame::encode(&ToAgent::Heartbeat) else { return };
+    while outgoing.send(heartbeat.clone()).is_ok() {
         tokio::time::sleep(wire::HEARTBEAT).await;
     }
 }
@@ -266,5 +276,18 @@ mod tests {
         skip_to_magic(&mut stream).await.unwrap();
         assert_eq!(stream, b"rest");
         assert!(skip_to_magic(&mut &b"command not found\n"[..]).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn what_fits_into_no_message_is_told_and_the_agent_is_not_lost() {
+        let script = |_: &Request, _: &mut Vec<Notice>| Ok(Reply::Done);
+        let (link, seen) = crate::host::fake("bench", Box::new(script)).await.unwrap();
+        let file = wire::WorkFile { path: "large".to_owned(), bytes: vec![b'x'; frame::LONGEST] };
+        let request = Request::PutFiles { directory: "d".to_owned(), files: vec![file] };
+        let error = link.ask(request).await.unwrap_err().to_string();
+        assert!(error.starts_with("bench: the agent can't be asked: a message of 671"), "{error}");
+        assert!(error.ends_with("is longer than the 67108864 allowed"), "{error}");
+        assert!(matches!(link.ask(Request::ReadFacts).await, Ok(Reply::Done)));
+        assert_eq!(seen.lock().unwrap().len(), 1);
     }
 }

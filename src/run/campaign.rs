@@ -83,6 +83,10 @@ where
         let signal = signal.clone();
         error = state.emitter.emit(Happening::Interrupted { signal }).err().map(RunError::Record).or(error);
     }
+    if error.is_some() && !campaign.stop.is_hurried() {
+        // What the database said may be why. Whatever goes wrong now, the first error is the one to tell.
+        let _ = prepare::keep_database_log(&mut state).await;
+    }
     // Machines are released whatever happened, and a record that can't be written does not keep us from it.
     let released = release(&mut state).await;
     summary.error = error.or(released.err());

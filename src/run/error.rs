@@ -86,6 +86,7 @@ impl RunError {
                 ),
                 ..plain("agent-lost", lost.to_string())
             },
+            Self::Link(long @ LinkError::TooLong { .. }) => plain("message-too-long", long.to_string()),
             Self::Link(other) => plain("protocol", other.to_string()),
             Self::Record(error) => plain("record", format!("can't write the run's record: {error}")),
             Self::Interrupted(signal) => plain("interrupted", format!("stopped by {signal}")),

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use crate::event::{Happening, Reason, paths};
+use crate::host::LinkError;
 use crate::plan::{Database, Machine, Provision, ProvisionKind, Transport};
 use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
@@ -37,10 +38,7 @@ pub async fn hello(state: &mut State<'_>, machine: &Machine) -> Result<(), RunEr
 }
 
 fn out_of_turn(machine: &str) -> RunError {
-    RunError::Link(crate::host::LinkError::OutOfTurn {
-        machine: machine.to_owned(),
-        answer: "another kind of reply".to_owned(),
-    })
+    RunError::Link(LinkError::OutOfTurn { machine: machine.to_owned(), answer: "another kind of reply".to_owned() })
 }
 
 /// Reads and keeps every machine's facts.
@@ -229,8 +227,24 @@ fn database_request(state: &State<'_>, database: &Database) -> DatabaseRequest {
     }
 }
 
+/// Keeps what the server of the private cluster said last, if there is one. A log that can't be had spoils no figures.
+pub async fn keep_database_log(state: &mut State<'_>) -> Result<(), RunError> {
+    let Some(machine) = state.database.clone() else { return Ok(()) };
+    match state.link(&machine)?.ask(Request::DatabaseLog).await {
+        Ok(Reply::Log { stderr, .. }) if stderr.is_empty() => Ok(()),
+        Ok(Reply::Log { stderr, .. }) => Ok(state.emitter.file(&paths::database_log(&machine), &stderr)?),
+        Ok(_) => Err(out_of_turn(&machine)),
+        Err(LinkError::Refused { failure, .. }) => {
+            let message = format!("the log of PostgreSQL could not be kept: {failure}");
+            Ok(state.emitter.emit(Happening::Warning { message })?)
+        }
+        Err(lost) => Err(lost.into()),
+    }
+}
+
 /// Stops the private cluster and removes its data.
 pub async fn stop_database(state: &mut State<'_>) -> Result<(), RunError> {
+    keep_database_log(state).await?;
     let Some(machine) = state.database.take() else { return Ok(()) };
     match state.link(&machine)?.ask(Request::StopDatabase).await? {
         Reply::Stopped { exit, took_ms, still_alive, .. } => {

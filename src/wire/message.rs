@@ -71,6 +71,8 @@ pub enum Request {
     PutFiles { directory: String, files: Vec<WorkFile> },
     /// Make and start the private cluster.
     StartDatabase(DatabaseRequest),
+    /// The last messages of its server.
+    DatabaseLog,
     /// Stop it and remove its data.
     StopDatabase,
     /// Start a process in a session of its own.

@@ -63,6 +63,25 @@ fn a_large_file_is_refused_and_many_problems_are_counted() {
 }
 
 #[test]
+fn more_rows_than_a_message_holds_are_refused_with_their_sum() {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&root().join("tests/check/base"), folder.path());
+    let scenario = folder.path().join("scenarios/calibration.toml");
+    let rows = folder.path().join("scenarios/data/agents/rows");
+    let of_mib = |mib: usize| format!("id,name\n{}", "1234567,abcdefg\n".repeat(mib << 16));
+    fs::write(rows.join("first.csv"), of_mib(20)).unwrap();
+    fs::write(rows.join("second.csv"), of_mib(9)).unwrap();
+    let (project, diagnostics) = load_project(&scenario, None, None);
+    assert!(project.is_some(), "{}", diagnostics.render(false));
+    fs::write(rows.join("second.csv"), of_mib(40)).unwrap();
+    let (project, diagnostics) = load_project(&scenario, None, None);
+    assert!(project.is_none());
+    assert_eq!(codes(&diagnostics), [Code::TooLarge]);
+    let told = diagnostics.render(false);
+    assert!(told.contains("the rows of the data set hold 61 MiB in all, and 30 MiB are allowed"), "{told}");
+}
+
+#[test]
 fn links_and_odd_files_in_a_daemon_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     copy(&root().join("tests/check/base"), folder.path());

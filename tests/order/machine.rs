@@ -167,6 +167,7 @@ impl Scene {
                 Reply::Tree { members: vec![worker(leader * 10 + 1), worker(leader * 10 + 2)] }
             }
             Request::Calm { .. } => Reply::Calm { calm: true, took_ms: 1, cpu_percent: 0.0 },
+            Request::DatabaseLog => Reply::Log { stdout: Vec::new(), stderr: b"LOG: ready".to_vec() },
             Request::LogTail { .. } => Reply::Log { stdout: b"log".to_vec(), stderr: Vec::new() },
             Request::Probe { .. } => Reply::Answer(Answer::Http {
                 status: 200,

@@ -15,6 +15,7 @@ fn words(request: &Request) -> String {
         Request::Venv { name, root, .. } => format!("venv {name} from {root}"),
         Request::PutFiles { directory, files } => format!("put {} into {directory}", files.len()),
         Request::StartDatabase(database) => format!("start database from {}", database.root),
+        Request::DatabaseLog => "log of the database".to_owned(),
         Request::StopDatabase => "stop database".to_owned(),
         Request::Start(start) => format!("start {}", start.label),
         Request::Tree { process } => format!("tree of {process}"),
@@ -70,7 +71,7 @@ fn a_campaign_of_two_trials() {
     let mut expected: Vec<String> = BEFORE.map(str::to_owned).to_vec();
     expected.extend(trial("0001", 0));
     expected.extend(trial("0002", 4));
-    expected.extend(["stop database", "read facts", "goodbye"].map(str::to_owned));
+    expected.extend(["log of the database", "stop database", "read facts", "goodbye"].map(str::to_owned));
     let asked: Vec<String> = story.asked.iter().map(words).collect();
     assert_eq!(asked, expected);
     assert_eq!((story.summary.measured, story.summary.failed, story.summary.not_run), (2, 0, 0));
@@ -112,6 +113,7 @@ fn what_was_measured_is_kept_in_the_trials_folder() {
     for file in [
         "machines/bench/facts-before.json",
         "machines/bench/facts-after.json",
+        "machines/bench/postgresql.stderr",
         "trials/0002/trial.json",
         "trials/0002/metrics.json",
         "trials/0002/raw/load.stdout",

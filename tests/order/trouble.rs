@@ -90,7 +90,7 @@ fn a_refusal_of_any_request() {
         the_record_is_whole(number, story);
         goodbye_is_the_last_word(number, story);
         daemons_are_alone(number, story, Some(number));
-        let is_log = matches!(fine.asked[number], Request::LogTail { .. });
+        let is_log = matches!(fine.asked[number], Request::LogTail { .. } | Request::DatabaseLog);
         let is_fine = story.summary.error.is_none() && story.summary.failed == 0;
         // A log that can't be had spoils no figures; everything else does, or ends the campaign.
         assert_eq!(is_fine, is_log, "request {number}, {:?}: {:?}", fine.asked[number], story.summary);
@@ -177,4 +177,17 @@ fn what_not_even_kill_ends_ends_the_campaign() {
         let more = |request: &Request| matches!(request, Request::Start(_) | Request::ReadFacts);
         assert!(!story.asked.iter().skip(number).any(more), "request {number}: something is begun beside it");
     }
+}
+
+#[test]
+fn what_the_database_said_is_kept_when_the_campaign_ends_early() {
+    let fine = tell(Trouble::Nothing);
+    let stop = fine.asked.iter().position(|request| matches!(request, Request::Stop { .. }));
+    for trouble in [Trouble::Refused, Trouble::Stopped] {
+        let story = tell(trouble(stop.expect("something is stopped")));
+        assert!(story.summary.error.is_some());
+        assert!(story.files.iter().any(|file| file == "machines/bench/postgresql.stderr"), "{:?}", story.files);
+    }
+    let hello = tell(Trouble::Refused(0));
+    assert!(!hello.asked.iter().any(|request| matches!(request, Request::DatabaseLog)));
 }

@@ -10,8 +10,12 @@ use crate::diagnostic::{
 };
 use crate::plan::check::{DataSet, ExpectedDocument, TableRows};
 
-/// The rows of one table may be this large.
+/// A larger file of rows is not even read.
 const ROWS_LIMIT: u64 = 64 << 20;
+
+/// The rows of all tables may be this large together: they go to the database's machine in one message of at most
+/// 64 MiB, in which line breaks and quotes take two bytes.
+const ALL_ROWS_LIMIT: u64 = 30 << 20;
 
 /// Reads the data set that a scenario names; nothing if there is none of this name.
 pub(super) fn read_data(
@@ -105,6 +109,13 @@ fn tables(folder: &Path, diagnostics: &mut Diagnostics) -> Vec<TableRows> {
             Ok(table) => tables.push(table),
             Err(problem) => diagnostics.push(*problem),
         }
+    }
+    let all: u64 = tables.iter().map(|table| table.bytes.len() as u64).sum();
+    if all > ALL_ROWS_LIMIT {
+        let (limit, all) = (ALL_ROWS_LIMIT >> 20, all.div_ceil(1 << 20));
+        let message = format!("the rows of the data set hold {all} MiB in all, and {limit} MiB are allowed");
+        let hint = "they are copied into each run and sent to the database in one message: keep fewer rows";
+        diagnostics.push(Diagnostic::in_file(Code::TooLarge, folder, message).hint(hint));
     }
     tables
 }
