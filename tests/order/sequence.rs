@@ -102,6 +102,15 @@ fn the_events_of_a_trial_tell_its_story() {
         "trial-finished",
     ];
     assert_eq!(types, expected);
+    let protocols: Vec<Option<&str>> = story
+        .events
+        .iter()
+        .filter_map(|event| match &event.event {
+            Happening::DaemonReady { protocol_seen, .. } => Some(protocol_seen.as_deref()),
+            _ => None,
+        })
+        .collect();
+    assert!(!protocols.is_empty() && protocols.iter().all(|seen| *seen == Some("HTTP/1.1")), "{protocols:?}");
     let last = story.events.last().map(|event| &event.event);
     let finished = Happening::CampaignFinished { outcome: Outcome::Measured, measured: 2, failed: 0, not_run: 0 };
     assert_eq!(last, Some(&finished));

@@ -92,6 +92,8 @@ fn table_head(columns: &[&Column]) -> Markup {
 fn kind(column: &Column) -> Option<&'static str> {
     match column.name {
         "Errors" => Some("errors"),
+        // Numbers with words in them: they may take two lines.
+        "reached" | "Workers" => Some("number wraps"),
         _ => column.number.then_some("number"),
     }
 }
