@@ -7,6 +7,7 @@ use crate::cli::error::Problem;
 use crate::cli::exit;
 use crate::cli::main::print;
 use crate::diagnostic::Diagnostics;
+use crate::metric::counted;
 use crate::plan::check::{Project, load_project};
 use crate::plan::{self, Plan};
 
@@ -46,10 +47,10 @@ pub fn check(files: &Files, format: Format) -> Result<u8, Problem> {
     let plan = make_plan(&project)?;
     if format == Format::Human {
         print(&format!(
-            "{}: fine, {} trials of {} daemons\n",
+            "{}: fine, {} of {}\n",
             files.scenario.display(),
-            plan.trials.len(),
-            plan.daemons.len()
+            counted(plan.trials.len(), "trial"),
+            counted(plan.daemons.len(), "daemon")
         ))?;
     }
     Ok(exit::FINE)

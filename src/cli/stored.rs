@@ -9,6 +9,7 @@ use crate::cli::exit;
 use crate::cli::main::print;
 use crate::diagnostic::printable;
 use crate::event::{Outcome, paths};
+use crate::metric::counted;
 use crate::referee;
 use crate::report::Report;
 use crate::store::{self, RunState, StoredRun};
@@ -43,9 +44,9 @@ pub fn list(wanted: &Store, format: Format) -> Result<u8, Problem> {
 fn describe(run: &StoredRun) -> String {
     let measured = run.trials.iter().filter(|trial| trial.figures.is_some()).count();
     format!(
-        "{}: {measured} of {} trials measured. {}",
+        "{}: {measured} of {} measured. {}",
         state_word(&run.state),
-        run.plan.trials.len(),
+        counted(run.plan.trials.len(), "trial"),
         printable(&run.plan.title)
     )
 }

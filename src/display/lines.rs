@@ -2,12 +2,12 @@
 
 use crate::diagnostic::printable;
 use crate::event::{Happening, Outcome, Reason};
-use crate::metric::{LoadFigures, count, duration_us, rate, short_bytes};
+use crate::metric::{LoadFigures, count, counted, duration_us, rate, short_bytes};
 
 /// The lines of an event. What ended the last trial (`told`) and the campaign with it is said once.
 pub fn of(event: &Happening, told: Option<&Outcome>) -> Vec<String> {
     match event {
-        Happening::CampaignStarted { run, trials, .. } => vec![format!("run {run}: {trials} trials")],
+        Happening::CampaignStarted { run, trials, .. } => vec![format!("run {run}: {}", counted(*trials, "trial"))],
         Happening::MachineConnected { .. }
         | Happening::MachineReleased { .. }
         | Happening::ProvisionFinished { .. }
