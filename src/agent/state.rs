@@ -137,7 +137,8 @@ fn reachable(directory: &Path, identity: &Identity) -> Result<(), Failure> {
     let mut steps: Vec<PathBuf> = existing.ancestors().map(Path::to_owned).collect();
     steps.reverse();
     steps.extend(["w", "roots", "venvs"].map(|name| directory.join(name)));
-    let is_closed = |path: &PathBuf| fs::metadata(path).is_ok_and(|found| !may_enter(&found, identity));
+    let is_closed =
+        |path: &PathBuf| fs::metadata(path).is_ok_and(|found| found.is_dir() && !may_enter(&found, identity));
     let Some(closed) = steps.into_iter().find(is_closed) else { return Ok(()) };
     let Identity { name, .. } = identity;
     Err(Failure::new(
