@@ -43,7 +43,7 @@ fn a_second_run_works_and_both_are_listed() {
     project.assert_clean();
     assert_eq!(project.runs().len(), 2);
     let list = project.timetrial(&["list"]);
-    assert_eq!(list.assert_code(0).stdout.matches("complete: 1 of 1 trials measured").count(), 2);
+    assert_eq!(list.assert_code(0).stdout.matches("complete: 1 of 1 trial measured").count(), 2);
     project.timetrial(&["show"]).assert_code(0);
     let missing = project.timetrial(&["show", "2011"]);
     missing

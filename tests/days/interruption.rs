@@ -176,5 +176,5 @@ fn nobody_reading_what_it_says_does_not_stop_it() {
     }
     project.assert_clean();
     let list = project.timetrial(&["list"]);
-    assert_eq!(list.stdout.matches("complete: 1 of 1 trials measured").count(), 2, "{}", list.stdout);
+    assert_eq!(list.stdout.matches("complete: 1 of 1 trial measured").count(), 2, "{}", list.stdout);
 }
