@@ -89,7 +89,7 @@ fn parse(received: &[u8], ended: bool) -> Result<Option<Answer>, String> {
     } else {
         (ended.then(|| rest.to_vec()), false)
     };
-    let status = head.code.unwrap_or(0);
+    let status = head.code.ok_or("an answer without a status")?;
     Ok(body.map(|body| Answer::Http {
         status,
         keep_alive: keep_alive && framed,

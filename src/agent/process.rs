@@ -65,7 +65,7 @@ pub struct Entry {
     /// Its pid, which is also its session.
     pub pid: u32,
     /// Its start time: with the pid it names it for good.
-    pub start_ticks: u64,
+    pub start_ticks: Option<u64>,
     /// When it was started.
     pub started: Instant,
     /// Its last output.
@@ -129,7 +129,7 @@ impl Processes {
         let (out, err) = (Tail::default(), Tail::default());
         let readers =
             vec![self.read(number, stdout, &out, false, pass_on), self.read(number, stderr, &err, true, pass_on)];
-        let start_ticks = procfs::stat(pid).map_or(0, |stat| stat.start_ticks);
+        let start_ticks = procfs::stat(pid).map(|stat| stat.start_ticks);
         let entry = Entry {
             label,
             pid,

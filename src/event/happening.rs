@@ -74,7 +74,7 @@ pub enum Happening {
         left_s: f64,
     },
     /// A process of the daemon was started: a new pid and start time are the proof of freshness.
-    DaemonStarted { trial: String, process: usize, pid: u32, start_ticks: u64, command: Vec<String> },
+    DaemonStarted { trial: String, process: usize, pid: u32, start_ticks: Option<u64>, command: Vec<String> },
     /// It answers the right document and has its workers.
     DaemonReady {
         trial: String,

@@ -57,6 +57,13 @@ pub fn summary(summary: Summary) -> String {
     if words.is_empty() { "no trial".to_owned() } else { words.join(" · ") }
 }
 
+fn process(pid: u32, start_ticks: Option<u64>) -> String {
+    match start_ticks {
+        Some(ticks) => format!("pid {pid} started at tick {ticks}"),
+        None => format!("pid {pid}, gone before its start time could be read"),
+    }
+}
+
 /// What was put into a cache, in one line.
 pub fn provision(software: &Software) -> Text {
     let machine = software.machine.within("on ", "");
@@ -76,8 +83,7 @@ pub fn provision(software: &Software) -> Text {
 
 /// A trial's place, outcome and proof of freshness.
 pub fn trial(row: &Row) -> Text {
-    let fresh: Vec<String> =
-        row.times.started.iter().map(|(pid, ticks)| format!("pid {pid} started at tick {ticks}")).collect();
+    let fresh: Vec<String> = row.times.started.iter().map(|(pid, ticks)| process(*pid, *ticks)).collect();
     let fresh = if fresh.is_empty() {
         "no process of it was started".to_owned()
     } else {

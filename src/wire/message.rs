@@ -179,7 +179,7 @@ pub enum Reply {
     Started {
         process: u64,
         pid: u32,
-        start_ticks: u64,
+        start_ticks: Option<u64>,
         command: Vec<String>,
     },
     Tree {

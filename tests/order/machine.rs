@@ -187,7 +187,7 @@ impl Scene {
             notices.push(Notice::Output { process, stderr: false, bytes: self.wrk.clone() });
             notices.push(Notice::Exited { process, exit: Exit::Code { code: 0 }, elapsed_us: 2_000_000 });
         }
-        Reply::Started { process, pid: pid(process), start_ticks: 7, command: vec!["program".to_owned()] }
+        Reply::Started { process, pid: pid(process), start_ticks: Some(7), command: vec!["program".to_owned()] }
     }
 }
 

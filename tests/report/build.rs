@@ -225,7 +225,7 @@ fn started(run: &mut StoredRun, trial: &Trial) {
     let (pid, start_ticks) = (3_100 + number * 40, 112_400 + u64::from(number) * 1_683);
     let commands = run.plan.daemon(&trial.daemon).map(|daemon| daemon.processes[0].command.words());
     let command = commands.unwrap_or_default();
-    happens(run, 9, Happening::DaemonStarted { trial: id, process: 0, pid, start_ticks, command });
+    happens(run, 9, Happening::DaemonStarted { trial: id, process: 0, pid, start_ticks: Some(start_ticks), command });
 }
 
 fn ready(run: &mut StoredRun, trial: &Trial, seen: &Seen) {

@@ -293,7 +293,7 @@ pub struct TrialTimes {
     /// All together.
     pub whole_ms: Option<u64>,
     /// Process id and start time of each process of the daemon: the proof that it was fresh.
-    pub started: Vec<(u32, u64)>,
+    pub started: Vec<(u32, Option<u64>)>,
 }
 
 /// Facts of a machine.
