@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::{Happening, Outcome, Recorder};
+use crate::event::{Happening, Moment, Outcome, Recorder};
 use crate::host::{Link, LinkError, LocalHost};
 use crate::plan::{Machine, Plan};
 use crate::run::emitter::Emitter;
 use crate::run::error::{RunError, TrialError};
-use crate::run::{StopSignal, prepare, trial};
+use crate::run::{StopSignal, network, prepare, trial};
 use crate::wire::{Reply, Request};
 
 /// What a campaign works with.
@@ -131,6 +131,7 @@ where
         }
     }
     prepare::stop_database(state).await?;
+    network::check(state, Moment::After).await?;
     prepare::facts(state, "after").await
 }
 
@@ -145,7 +146,7 @@ fn count_of<'a>(summary: &'a mut Summary, result: &Result<(), TrialError>, has_f
     }
 }
 
-/// Everything before the first change: contact, facts, ports, and the cache.
+/// Everything before the first change: contact, facts, ports, the cache, and the network.
 async fn get_fit<C>(state: &mut State<'_>, connect: C) -> Result<(), RunError>
 where
     C: AsyncFn(&Machine) -> Result<(Option<LocalHost>, Link), LinkError>,
@@ -157,7 +158,8 @@ where
     }
     prepare::facts(state, "before").await?;
     prepare::ports_free(state).await?;
-    prepare::provision(state).await
+    prepare::provision(state).await?;
+    network::check(state, Moment::Before).await
 }
 
 pub(in crate::run) fn stop_if_asked(state: &State<'_>) -> Result<(), RunError> {

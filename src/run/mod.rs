@@ -4,6 +4,7 @@ mod campaign;
 mod emitter;
 mod error;
 mod load;
+mod network;
 mod prepare;
 mod ready;
 mod stop;

@@ -34,7 +34,7 @@ pub(super) fn check_ports(written: Written<'_>, diagnostics: &mut Diagnostics) {
     }
 }
 
-fn check_port(port: &Placed<u16>, who: &str, diagnostics: &mut Diagnostics) {
+pub(super) fn check_port(port: &Placed<u16>, who: &str, diagnostics: &mut Diagnostics) {
     let number = port.value;
     if number < FIRST_UNPRIVILEGED {
         let message = format!("port {number} needs a privilege that {who} will not have");
