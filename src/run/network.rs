@@ -10,6 +10,7 @@ use crate::plan::{NetworkCheck, NetworkPair, NetworkTool, Plan};
 use crate::run::campaign::{State, ask, stop_if_asked};
 use crate::run::emitter::millis;
 use crate::run::error::{RunError, TrialError};
+use crate::run::trial::as_trial_error;
 use crate::run::{prepare, ready};
 use crate::tool::{self, NetworkRequest, Sides};
 use crate::wire::{Notice, Reply, Request, StartRequest};
@@ -115,7 +116,7 @@ async fn one(state: &mut State<'_>, way: Way<'_>) -> Result<(), TrialError> {
     let back = tool.back_port(check.port).map(|port| (&pair.client, port));
     let used: Vec<(&String, u16)> = std::iter::once((&pair.server, check.port)).chain(back).collect();
     for (machine, port) in &used {
-        let taken = prepare::listeners(state, machine, *port).await?;
+        let taken = prepare::listeners(state, machine, *port).await.map_err(as_trial_error)?;
         if let Some(reason) = prepare::port_taken(&taken, machine, *port, "the network check") {
             return Err(TrialError::Failed(reason));
         }
@@ -237,10 +238,7 @@ async fn await_listening(state: &mut State<'_>, way: Way<'_>, server: &mut Side)
             return Ok(());
         }
         let request = Request::Listeners { port: way.check.port };
-        let reply = ask(state, &server.link, request).await.map_err(|error| match error {
-            RunError::Link(error) => TrialError::from(error),
-            other => other.into(),
-        })?;
+        let reply = ask(state, &server.link, request).await.map_err(as_trial_error)?;
         let Reply::Listeners { listeners } = reply else {
             return Err(RunError::Link(server.link.out_of_turn(&reply)).into());
         };
@@ -342,7 +340,7 @@ fn whole(way: Way<'_>, side: Side) -> Result<Output, TrialError> {
 async fn prove_port_free(state: &State<'_>, way: Way<'_>, machine: &str, port: u16) -> Result<(), TrialError> {
     let begun = Instant::now();
     loop {
-        let left = prepare::listeners(state, machine, port).await?;
+        let left = prepare::listeners(state, machine, port).await.map_err(as_trial_error)?;
         let Some(first) = left.first() else { return Ok(()) };
         if begun.elapsed() > LISTEN_LIMIT {
             let message =

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Placed, nearest_hint};
 use crate::plan::check::Written;
-use crate::plan::check::ports::check_port;
+use crate::plan::check::ports::{EPHEMERAL, check_port};
 use crate::scenario::Network;
 use crate::tool;
 
@@ -17,9 +17,12 @@ pub(super) fn check_network(written: Written<'_>, diagnostics: &mut Diagnostics)
         let diagnostic = Diagnostic::at(Code::UnknownTool, &name.place, message).label("unknown");
         diagnostics.push_unless_consequence(diagnostic.hint(hint));
     }
-    for port in ports(network) {
-        let placed = Placed::new(port, network.port.place.clone());
-        check_port(&placed, "the network check", diagnostics);
+    check_port(&network.port, "the network check", diagnostics);
+    if let Some(back) = ports(network).into_iter().skip(1).find(|port| port == EPHEMERAL.start()) {
+        let message = format!("port {back}, which the network check is connected back to, can be taken by others");
+        let label = "the next one is the first that Linux gives to outgoing connections";
+        let diagnostic = Diagnostic::at(Code::EphemeralPort, &network.port.place, message).label(label);
+        diagnostics.push_unless_consequence(diagnostic.hint(format!("take a port below {}", network.port.value)));
     }
     let postgres = written.scenario.postgres.as_ref().map(|postgres| (&postgres.port, "PostgreSQL"));
     for (other, who) in std::iter::once((&written.scenario.port, "the daemons")).chain(postgres) {
@@ -33,10 +36,7 @@ pub(super) fn check_network(written: Written<'_>, diagnostics: &mut Diagnostics)
 fn ports(network: &Network) -> Vec<u16> {
     let port = network.port.value;
     let tools = network.tools.iter().filter_map(|name| tool::find_network(&name.value));
-    let mut ports = vec![port];
-    ports.extend(tools.filter_map(|tool| tool.back_port(port)));
-    ports.dedup();
-    ports
+    std::iter::once(port).chain(tools.filter_map(|tool| tool.back_port(port))).collect()
 }
 
 fn clash(network: &Network, port: u16, other: &Placed<u16>, who: &str) -> Diagnostic {

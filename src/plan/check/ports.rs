@@ -9,7 +9,7 @@ use crate::scenario::{DatabaseUse, Postgres, Scenario};
 
 /// Linux takes the local ports of outgoing connections from this range unless it is told otherwise
 /// (`net.ipv4.ip_local_port_range`), and nothing reserves a port in it yet.
-const EPHEMERAL: RangeInclusive<u16> = 32_768..=60_999;
+pub(super) const EPHEMERAL: RangeInclusive<u16> = 32_768..=60_999;
 
 /// Ports below this need a privilege.
 const FIRST_UNPRIVILEGED: u16 = 1_024;
