@@ -41,7 +41,7 @@ pub const LOOPBACK: &str = "All of them went over the loopback of one machine: t
 
 /// What a ceiling is.
 pub const CEILINGS: &str = "The ceiling of each endpoint: the lowest rate of answers that a check saw, over the mean bytes of \
-    one answer with its HTTP headers. No daemon can be seen to answer faster over this network. The share is what the \
+    one answer with its HTTP headers. A daemon that comes near it is held up by the network. The share is what the \
     answers of any status took of it.";
 
 /// The head of the table of checks, and which columns are numbers.

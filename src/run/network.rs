@@ -164,9 +164,12 @@ fn request(plan: &Plan, check: &NetworkCheck, pair: &NetworkPair) -> NetworkRequ
 
 fn unreadable(way: Way<'_>, error: &tool::ParseError) -> TrialError {
     let back = tool::find_network(&way.tool.name).and_then(|tool| tool.back_port(way.check.port));
-    let back = back.map(|port| format!(", and its port {port} from the other")).unwrap_or_default();
-    let (port, server, raw) = (way.check.port, &way.pair.server, way.raw("client.stdout"));
-    let hint = format!("port {port} of {server} must be reachable{back}; what both sides printed is kept beside {raw}");
+    let NetworkPair { client, server } = way.pair;
+    let back = back.map(|port| format!(", and port {port} of {client} from there")).unwrap_or_default();
+    let (port, raw) = (way.check.port, way.raw("client.stdout"));
+    let hint = format!(
+        "port {port} of {server} must be reachable from {client}{back}; what both sides printed is kept beside {raw}"
+    );
     way.failed("network-unchecked", error.to_string(), Some(hint))
 }
 
@@ -234,8 +237,14 @@ async fn await_listening(state: &mut State<'_>, way: Way<'_>, server: &mut Side)
         while let Ok(notice) = server.notices.try_recv() {
             take(state, way, server, notice)?;
         }
-        if server.output.is_some() {
-            return Ok(());
+        if let Some(output) = &server.output {
+            let (tool, machine, exit) = (&way.tool.name, &server.machine, output.exit);
+            let said = [&output.stderr, &output.stdout].map(|bytes| tool::FirstLine::of(bytes));
+            let [messages, printed] = said;
+            let message = format!(
+                "{tool} on {machine} ended before it listened, {exit}; on stderr: {messages}, on stdout: {printed}"
+            );
+            return Err(way.failed("network-unchecked", message, None));
         }
         let request = Request::Listeners { port: way.check.port };
         let reply = ask(state, &server.link, request).await.map_err(as_trial_error)?;
