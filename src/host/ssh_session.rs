@@ -149,6 +149,10 @@ fn refusal(options: &SshOptions, said: &str) -> Failure {
         let port = options.port.unwrap_or(22);
         Failure::new("ssh-refused", format!("{host} is there, but nothing listens on its port {port}"))
             .hint("start sshd there, or say its `port` in hosts.toml")
+    } else if has("No route to host") || has("Network is unreachable") {
+        Failure::new("ssh-no-route", format!("there is no way to {host} from here, or it is down"))
+            .detail(lines())
+            .hint("is it up, is its address right, and are both on a network that leads to the other?")
     } else if has("timed out") {
         Failure::new("ssh-timeout", format!("{host} did not answer within {} s", CONNECT.as_secs()))
             .detail(lines())
@@ -198,6 +202,7 @@ mod tests {
         check("root@lab: Permission denied (publickey).", "ssh-denied");
         check("connect to host lab port 2222: Connection timed out", "ssh-timeout");
         check("Connection timed out during banner exchange", "ssh-timeout");
+        check("connect to host lab port 2222: No route to host", "ssh-no-route");
         check("kex_exchange_identification: Connection closed by remote host", "ssh");
         check("failed to connect to the remote host: No such file or directory (os error 2)", "no-ssh");
     }
