@@ -7,3 +7,31 @@ mod local;
 pub use fake::{HANG_UP, Script, fake};
 pub use link::{Link, LinkError, ProcessNotices};
 pub use local::{LocalHost, start_local};
+
+/// What the controller holds of a machine while an agent works there.
+#[derive(Debug)]
+pub enum Host {
+    /// A child of ours.
+    Local(LocalHost),
+    /// Somebody else's affair: a machine of a test.
+    Elsewhere,
+}
+
+/// An agent that was started, and the channel to it.
+#[derive(Debug)]
+pub struct Connection {
+    /// What is held of its machine.
+    pub host: Host,
+    /// The channel.
+    pub link: Link,
+}
+
+impl Host {
+    /// Waits for the agent's end, after its goodbye, and lets go of the machine.
+    pub async fn wait(self) {
+        match self {
+            Self::Local(host) => host.wait().await,
+            Self::Elsewhere => {}
+        }
+    }
+}
