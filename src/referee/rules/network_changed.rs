@@ -35,16 +35,16 @@ pub fn check(case: &Case<'_>) -> Option<String> {
 
 /// How far each way has changed, and the words for it.
 fn changes(before: &SeenCheck<'_>, after: &SeenCheck<'_>) -> Vec<(f64, String)> {
-    let ways: [(&str, fn(&SeenCheck<'_>) -> Flow); 2] =
-        [("requests", |check| check.figures.to_server.clone()), ("answers", |check| check.figures.to_client.clone())];
-    let change = |(what, flow): (&str, fn(&SeenCheck<'_>) -> Flow)| {
-        let [before_rate, after_rate] = [before, after].map(|check| flow(check).bits_per_second());
-        let share = apart(before_rate, after_rate)?;
+    let (old, new) = (before.figures, after.figures);
+    let ways = [("requests", &old.to_server, &new.to_server), ("answers", &old.to_client, &new.to_client)];
+    let change = |(what, old, new): (&str, &Flow, &Flow)| {
+        let (old, new) = (old.bits_per_second(), new.bits_per_second());
+        let share = apart(old, new)?;
         let message = format!(
             "by {} the network carried {} of {what} before the first trial and {} after the last, {} apart: it changed meanwhile",
             before.tool,
-            bit_rate(before_rate),
-            bit_rate(after_rate),
+            bit_rate(old),
+            bit_rate(new),
             percent(share)
         );
         Some((share, message))
