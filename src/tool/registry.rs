@@ -1,5 +1,6 @@
 //! All load generators that a scenario can name.
 
+use crate::tool::h2load::H2load;
 use crate::tool::load::LoadTool;
 use crate::tool::wrk::Wrk;
 use crate::tool::wrk2::Wrk2;
@@ -7,7 +8,7 @@ use crate::tool::wrk2::Wrk2;
 /// One line for each tool.
 const TOOLS: &[&dyn LoadTool] = &[
     &Wrk, //
-    &Wrk2,
+    &Wrk2, &H2load,
 ];
 
 /// The tool of this name.

@@ -6,6 +6,7 @@
 
 mod data;
 mod endpoints;
+mod fitness;
 mod folder;
 mod load;
 mod loads;

@@ -2,7 +2,7 @@
 
 use crate::referee::rules::{
     Case, calm, connections, corrected, document, duration, ending, errors, impossible, keep_alive, leftovers,
-    littles_law, printed_rate, protocol, rate_reached, status, success, workers,
+    littles_law, load_protocol, printed_rate, protocol, rate_reached, status, success, workers,
 };
 use crate::referee::verdict::Rule;
 
@@ -10,10 +10,11 @@ use crate::referee::verdict::Rule;
 type Check = fn(&Case<'_>) -> Option<String>;
 
 /// The rules on figures.
-pub const FIGURE_RULES: [(Rule, Check); 17] = [
+pub const FIGURE_RULES: [(Rule, Check); 18] = [
     (impossible::RULE, impossible::check),
     (success::RULE, success::check),
     (document::RULE, document::check),
+    (load_protocol::RULE, load_protocol::check),
     (ending::RULE, ending::check),
     (status::RULE, status::check),
     (errors::RULE, errors::check),

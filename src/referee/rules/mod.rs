@@ -13,6 +13,7 @@ mod keep_alive;
 mod leftovers;
 mod list;
 mod littles_law;
+mod load_protocol;
 pub(super) mod not_measured;
 mod printed_rate;
 mod protocol;
