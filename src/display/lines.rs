@@ -9,6 +9,7 @@ pub fn of(event: &Happening, told: Option<&Outcome>) -> Vec<String> {
     match event {
         Happening::CampaignStarted { run, trials, .. } => vec![format!("run {run}: {}", counted(*trials, "trial"))],
         Happening::MachineConnected { .. }
+        | Happening::MachineShared { .. }
         | Happening::MachineReleased { .. }
         | Happening::ProvisionFinished { .. }
         | Happening::DatabaseStarted { .. }
@@ -24,7 +25,9 @@ pub fn of(event: &Happening, told: Option<&Outcome>) -> Vec<String> {
         Happening::DaemonCalm { calm: false, cpu_percent, .. } => {
             vec![format!("    not calm before the load: {cpu_percent:.0} % of a CPU")]
         }
-        Happening::TrialMeasured { figures, .. } => vec![format!("    {}", figures_line(&figures.clone().founded()))],
+        Happening::TrialMeasured { figures, .. } => {
+            vec![format!("    {}", figures_line(&LoadFigures::clone(figures).founded()))]
+        }
         Happening::DocumentChecked { right: false, detail, .. } => {
             vec![format!("    wrong answer after the load: {}", printable(detail.as_deref().unwrap_or("no detail")))]
         }
@@ -42,6 +45,9 @@ fn machine(event: &Happening) -> Vec<String> {
         Happening::MachineConnected { machine, swept, .. } => {
             let swept = swept.iter().map(|left| format!("  left by a dead agent, removed: {}", printable(left)));
             std::iter::once(format!("  {} is ready", printable(machine))).chain(swept).collect()
+        }
+        Happening::MachineShared { machine, other } => {
+            vec![format!("  {} is the same machine as {}: one agent for both", printable(machine), printable(other))]
         }
         Happening::MachineReleased { machine, stopped, removed_work_dir } => {
             let mut lines: Vec<String> =

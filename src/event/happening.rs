@@ -37,6 +37,8 @@ pub enum Happening {
         boot_id: String,
         swept: Vec<String>,
     },
+    /// A name of a machine that another name led to before: they share its agent.
+    MachineShared { machine: String, other: String },
     /// Something is being put into a cache.
     ProvisionStarted { machine: String, name: String, what: String },
     /// A line of progress; not stored.
@@ -99,7 +101,7 @@ pub enum Happening {
     /// The load generator ended.
     LoadFinished { trial: String, exit: Exit, took_ms: u64 },
     /// Its output was read.
-    TrialMeasured { trial: String, figures: LoadFigures },
+    TrialMeasured { trial: String, figures: Box<LoadFigures> },
     /// The same document was asked for again after the load.
     DocumentChecked { trial: String, right: bool, detail: Option<String> },
     /// The daemon is gone.

@@ -52,7 +52,7 @@ pub async fn measure(state: &mut State<'_>, trial: &Trial, running: &mut [Runnin
         figures.tool = format!("{} {version}", trial.load.tool);
     }
     state.emitter.json(&paths::metrics(&trial.id), &figures)?;
-    state.emitter.emit(Happening::TrialMeasured { trial: trial.id.clone(), figures })?;
+    state.emitter.emit(Happening::TrialMeasured { trial: trial.id.clone(), figures: Box::new(figures) })?;
     Ok(())
 }
 

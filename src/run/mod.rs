@@ -1,10 +1,12 @@
 //! Carries out the plan's steps through agents, and emits events. It decides nothing that the plan decided.
 
 mod campaign;
+mod contact;
 mod emitter;
 mod error;
 mod load;
 mod prepare;
+mod provision;
 mod ready;
 mod stop;
 mod trial;

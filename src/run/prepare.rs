@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use crate::event::{Happening, Reason, paths};
 use crate::host::LinkError;
-use crate::plan::{Database, Machine, Provision, ProvisionKind, Transport};
+use crate::plan::{Database, Machine};
 use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
 use crate::run::error::RunError;
@@ -16,25 +16,29 @@ pub async fn hello(state: &mut State<'_>, machine: &Machine) -> Result<(), RunEr
         protocol: wire::PROTOCOL,
         run: state.campaign.run.to_owned(),
         owner: state.campaign.owner.clone(),
-        ca_bundle: machine.ca_bundle.clone(),
+        ca_bundle: state.campaign.certificates.get(&machine.name).cloned(),
+        proxy: machine.proxy.clone(),
     };
     // It may wait for the agent of an earlier run to leave, and says so.
     let Reply::Welcome { version, pid, boot_id, swept, .. } = ask_with_progress(state, &machine.name, request).await?
     else {
         return Err(out_of_turn(&machine.name));
     };
-    let transport = match machine.transport {
-        Transport::Local => "local",
-    };
     state.emitter.emit(Happening::MachineConnected {
         machine: machine.name.clone(),
-        transport: transport.to_owned(),
+        transport: machine.transport.word().to_owned(),
         agent_pid: pid,
         agent_version: version,
         boot_id,
         swept,
     })?;
     Ok(())
+}
+
+/// Tells that a machine is one that another name leads to as well.
+pub fn shares(state: &mut State<'_>, machine: &Machine, other: &str) -> Result<(), RunError> {
+    let (machine, other) = (machine.name.clone(), other.to_owned());
+    Ok(state.emitter.emit(Happening::MachineShared { machine, other })?)
 }
 
 fn out_of_turn(machine: &str) -> RunError {
@@ -87,49 +91,6 @@ pub fn port_taken(listeners: &[Listener], machine: &str, port: u16, whose: &str)
         detail: listeners.iter().filter(|_| listeners.len() > 1).map(ToString::to_string).collect(),
         hint: Some("stop that process, or choose another port in the scenario".to_owned()),
     })
-}
-
-/// Has every machine get what it needs into its cache.
-pub async fn provision(state: &mut State<'_>) -> Result<(), RunError> {
-    for provision in &state.campaign.plan.provisions {
-        provision_one(state, provision).await?;
-    }
-    Ok(())
-}
-
-async fn provision_one(state: &mut State<'_>, provision: &Provision) -> Result<(), RunError> {
-    let Provision { name, machine, what } = provision.clone();
-    let (request, shown) = match what {
-        ProvisionKind::PackageRoot { suite, packages } => {
-            let shown = format!("packages {} of {suite}", packages.join(", "));
-            (Request::PackageRoot { name: name.clone(), suite, packages }, shown)
-        }
-        ProvisionKind::Venv { root, interpreter, requirements, .. } => {
-            let shown = format!("{interpreter} with {requirements}");
-            let root = state.digests.get(&root).cloned().unwrap_or_default();
-            let requirements = String::from_utf8_lossy(input(state, &requirements)).into_owned();
-            (Request::Venv { name: name.clone(), root, interpreter, requirements }, shown)
-        }
-    };
-    let begun = Instant::now();
-    state.emitter.emit(Happening::ProvisionStarted { machine: machine.clone(), name: name.clone(), what: shown })?;
-    let Reply::Provisioned { digest, reused, bytes, versions, .. } =
-        ask_with_progress(state, &machine, request).await?
-    else {
-        return Err(out_of_turn(&machine));
-    };
-    state.digests.insert(name.clone(), digest.clone());
-    state.versions.insert(name.clone(), versions.clone());
-    state.emitter.emit(Happening::ProvisionFinished {
-        machine,
-        name,
-        digest,
-        reused,
-        bytes,
-        took_ms: millis(begun),
-        versions,
-    })?;
-    Ok(())
 }
 
 /// Asks for something long, passing its progress on.

@@ -159,7 +159,7 @@ pub fn measured(run: &mut StoredRun, trial: Trial, figures: LoadFigures, seen: S
     happens(run, 5, Happening::LoadStarted { trial: id.clone(), pid: 4_200, command: load });
     let exit = Exit::Code { code: 0 };
     happens(run, 15_031, Happening::LoadFinished { trial: id.clone(), exit, took_ms: 15_031 });
-    happens(run, 1, Happening::TrialMeasured { trial: id.clone(), figures: figures.clone() });
+    happens(run, 1, Happening::TrialMeasured { trial: id.clone(), figures: Box::new(figures.clone()) });
     let (right, detail) = seen.document_after.clone().unwrap_or((true, None));
     happens(run, 12, Happening::DocumentChecked { trial: id.clone(), right, detail });
     let leftovers = seen.leftovers.clone();
@@ -337,6 +337,9 @@ fn plan() -> Plan {
         machines: vec![Machine {
             name: "local".to_owned(),
             transport: Transport::Local,
+            proxy: None,
+            may_tune: false,
+            binary: None,
             roles: ["server", "client", "database"].map(str::to_owned).to_vec(),
             address: "127.0.0.1".to_owned(),
             state_dir: None,
