@@ -54,8 +54,9 @@ codes! {
     RequirementOption = "requirement-option", "A pip requirements file sets an option that belongs to the machine.";
     NoProject = "no-project", "No project folder lies around the scenario.";
     UnknownDaemon = "unknown-daemon", "A scenario names a daemon that has no folder.";
+    UnlistedDaemon = "unlisted-daemon", "A round names a daemon that its scenario does not compare.";
     UnknownEndpoint = "unknown-endpoint", "A round names an endpoint that no daemon has.";
-    NothingToRun = "nothing-to-run", "A daemon has none of a round's endpoints.";
+    NothingToRun = "nothing-to-run", "A daemon has none of a round's endpoints, or is in no round.";
     UnknownDocument = "unknown-document", "An endpoint names a document that the data set has not.";
     UnknownData = "unknown-data", "A scenario names a data set that has no folder, or needs one and names none.";
     InvalidDocument = "invalid-document", "An expected document is not JSON.";
@@ -73,6 +74,9 @@ codes! {
     PrivilegedPort = "privileged-port", "A port below 1024 needs privileges that daemons do not get.";
     UnknownTool = "unknown-tool", "A load generator or network tool of this name does not exist.";
     MissingTool = "missing-tool", "A load generator comes in no package, and the inventory names no binary.";
+    UnfitTool = "unfit-tool", "A load generator can't load a daemon of its round.";
+    NeedlessStreams = "needless-streams", "Requests can't be under way at once on one connection of this load.";
+    NeedlessTimeout = "needless-timeout", "A load generator knows no late answers.";
     NeedlessRate = "needless-rate", "A closed-loop load generator has no rate.";
     MissingRate = "missing-rate", "An open-loop load generator needs a rate.";
     TooShort = "too-short", "A load is shorter than its load generator needs.";

@@ -226,7 +226,8 @@ fn planned_process(process: &scenario::Process, values: &BTreeMap<&str, String>)
         scenario::WorkersAt::Itself => WorkersAt::Itself,
         scenario::WorkersAt::Nowhere => WorkersAt::Nowhere,
     };
-    Ok(Process { command, workers })
+    let helpers = process.helpers.iter().map(|helper| helper.value.clone()).collect();
+    Ok(Process { command, workers, helpers })
 }
 
 /// Fills `{workers}` and the like; `{{` and `}}` are braces. The reader has refused unknown names.
@@ -287,7 +288,7 @@ fn matching<'a>(
     round: &'a scenario::Round,
 ) -> impl Iterator<Item = (&'a str, &'a scenario::Daemon, &'a scenario::Endpoint)> {
     round.endpoints.iter().flat_map(|path| {
-        project.daemons.iter().filter_map(move |daemon| {
+        project.daemons.iter().filter(|daemon| round.takes(&daemon.name)).filter_map(move |daemon| {
             let endpoint = daemon.endpoints.iter().find(|endpoint| endpoint.path.value == path.value)?;
             Some((path.value.as_str(), daemon, endpoint))
         })
@@ -318,10 +319,11 @@ fn planned_load(
         provision,
         threads: load.threads.value,
         connections: load.connections.value,
+        streams: found.multiplexes().then(|| load.streams.as_ref().map_or(1, |streams| streams.value)),
         duration_s: load.duration.value.as_secs_f64(),
         warm_up_s: load.warm_up.as_ref().map(|warm_up| warm_up.value.as_secs_f64()),
         rate: load.rate.as_ref().map(|rate| rate.value),
-        timeout_s: load.timeout.value.as_secs_f64(),
+        timeout_s: found.has_time_limit().then_some(load.timeout.value.as_secs_f64()),
     })
 }
 

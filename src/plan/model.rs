@@ -180,6 +180,9 @@ pub struct Process {
     pub command: Command,
     /// Where the stated number of workers is counted.
     pub workers: WorkersAt,
+    /// Children whose command line holds one of these are no workers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub helpers: Vec<String>,
 }
 
 /// Where the stated number of workers is counted.
@@ -382,14 +385,27 @@ pub struct Load {
     pub threads: u32,
     /// Connections.
     pub connections: u32,
+    /// Requests under way at once on each connection, for a tool that can have several.
+    #[serde(default)]
+    pub streams: Option<u32>,
     /// Seconds measured.
     pub duration_s: f64,
     /// Seconds of the same load before, unmeasured.
     pub warm_up_s: Option<f64>,
     /// Requests per second, for an open-loop tool.
     pub rate: Option<u64>,
-    /// After this many seconds an answer counts as late.
-    pub timeout_s: f64,
+    /// After this many seconds an answer counts as late; nothing for a tool without a time limit.
+    pub timeout_s: Option<f64>,
+}
+
+impl Load {
+    /// ` with 10 requests at once`; nothing where each connection has one.
+    pub fn streams_words(&self) -> String {
+        match self.streams {
+            Some(streams) if streams > 1 => format!(" with {streams} requests at once on each"),
+            _ => String::new(),
+        }
+    }
 }
 
 /// Bounds for waiting, in seconds.

@@ -164,10 +164,11 @@ fn write_trial(to: &mut String, trial: &Trial, begins: f64) -> std::fmt::Result 
     }
     write!(
         to,
-        ": {}, {}, {}, {} s",
+        ": {}, {}, {}{}, {} s",
         load.tool,
         counted(load.threads, "thread"),
         counted(load.connections, "connection"),
+        load.streams_words(),
         load.duration_s
     )?;
     if let Some(rate) = load.rate {

@@ -7,7 +7,7 @@ use crate::diagnostic::{
     Code, Diagnostic, Diagnostics, FileProblem, Placed, SourceFile, Table, TableOf, read_document, read_source,
 };
 use crate::scenario::daemon_keys::{self as keys, DAEMON};
-use crate::scenario::{Daemon, Endpoint, Process, Traits, check_requirements};
+use crate::scenario::{Daemon, Endpoint, Process, Traits, WorkersAt, check_requirements};
 
 /// Reads the daemon in this folder. A problem with the file itself is given back, so that the caller can point at where
 /// the daemon is named; everything else goes to the diagnostics. See [`parse_daemon`].
@@ -67,10 +67,18 @@ pub(super) fn process(table: &Table<'_>) -> Process {
         let hint = "write the program first: command = [\"gunicorn\", ...]";
         table.report(Diagnostic::at(Code::BadText, &program.place, message).label("empty").hint(hint));
     }
+    let (workers, helpers) = (table.value(&keys::WORKERS), table.optional(&keys::HELPERS));
+    if let Some(helpers) = helpers.as_ref().filter(|_| workers.value != WorkersAt::Children) {
+        let message = "`helpers` are left out of the children of a process, and this one's are not counted";
+        let diagnostic = Diagnostic::at(Code::Contradiction, &helpers.place, message).label("of no use here");
+        let hint = "remove `helpers`, or write workers = \"children\"";
+        table.report(diagnostic.also(&workers.place, "what is counted").hint(hint));
+    }
     Process {
         command,
         environment: environment.into_iter().map(|(name, value)| (name.value, value)).collect(),
-        workers: table.value(&keys::WORKERS),
+        workers,
+        helpers: helpers.map(|helpers| helpers.value).unwrap_or_default(),
     }
 }
 

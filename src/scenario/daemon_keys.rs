@@ -61,7 +61,7 @@ pub(super) static ENDPOINTS: Key<ListOf<TableOf<Endpoint>>> = Key::required(
     ListOf { item: TableOf { shape: &ENDPOINT_SHAPE, read: daemon::endpoint }, at_least: 1 },
 );
 
-static PROCESS_SHAPE: Shape = Shape { what: "a process", keys: &[&COMMAND, &ENVIRONMENT, &WORKERS] };
+static PROCESS_SHAPE: Shape = Shape { what: "a process", keys: &[&COMMAND, &ENVIRONMENT, &WORKERS, &HELPERS] };
 
 pub(super) static COMMAND: Key<ListOf<Template>> = Key::required(
     "command",
@@ -92,6 +92,12 @@ pub(super) static WORKERS: Key<Words<WorkersAt>> = Key::default(
     || WorkersAt::Children,
 );
 
+pub(super) static HELPERS: Key<ListOf<Text>> = Key::optional(
+    "helpers",
+    "Children that are no workers: those whose command line holds one of these texts are not counted.",
+    ListOf { item: Text, at_least: 1 },
+);
+
 static TRAITS_SHAPE: Shape = Shape { what: "`[traits]`", keys: &[&KEEP_ALIVE, &PROTOCOL] };
 
 pub(super) static KEEP_ALIVE: Key<Flag> = Key::required(
@@ -102,11 +108,16 @@ pub(super) static KEEP_ALIVE: Key<Flag> = Key::required(
 
 pub(super) static PROTOCOL: Key<Words<&str>> = Key::default(
     "protocol",
-    "The protocol that the daemon speaks.",
+    "The protocol that the daemon speaks, without TLS; HTTP/2 with prior knowledge. It is held against what the daemon \
+     really speaks.",
     Words {
         what: "protocols",
-        words: &[Word { word: "HTTP/1.1", value: "HTTP/1.1" }, Word { word: "HTTP/1.0", value: "HTTP/1.0" }],
-        refused: &[("HTTP/2", "no load generator for it is built in this version yet")],
+        words: &[
+            Word { word: "HTTP/1.1", value: "HTTP/1.1" },
+            Word { word: "HTTP/1.0", value: "HTTP/1.0" },
+            Word { word: "HTTP/2", value: "HTTP/2" },
+        ],
+        refused: &[],
     },
     || "HTTP/1.1",
 );

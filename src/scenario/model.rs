@@ -125,12 +125,21 @@ pub struct Round {
     pub name: Placed<String>,
     /// The role that the load comes from.
     pub from: Placed<String>,
+    /// The daemons that run in it, where not all of the scenario do.
+    pub daemons: Option<Vec<Placed<String>>>,
     /// Paths; each daemon runs those that it has.
     pub endpoints: Vec<Placed<String>>,
     /// How often each trial is done.
     pub repeats: Placed<u32>,
     /// The load.
     pub load: Load,
+}
+
+impl Round {
+    /// Whether this daemon of the scenario runs in it.
+    pub fn takes(&self, daemon: &str) -> bool {
+        self.daemons.as_ref().is_none_or(|named| named.iter().any(|name| name.value == daemon))
+    }
 }
 
 /// A load shape.
@@ -144,6 +153,8 @@ pub struct Load {
     pub threads: Placed<u32>,
     /// Its connections.
     pub connections: Placed<u32>,
+    /// Requests under way at once on each connection, where it is said.
+    pub streams: Option<Placed<u32>>,
     /// How long it measures.
     pub duration: Placed<Duration>,
     /// The same load before, unmeasured.
@@ -190,6 +201,8 @@ pub struct Process {
     pub environment: BTreeMap<String, Placed<String>>,
     /// Where the stated number of workers is counted.
     pub workers: Placed<WorkersAt>,
+    /// Children whose command line holds one of these are no workers.
+    pub helpers: Vec<Placed<String>>,
 }
 
 /// Where the stated number of workers is counted.

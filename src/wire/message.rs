@@ -69,7 +69,7 @@ pub enum Request {
     PackageRoot { name: String, suite: String, packages: Vec<String> },
     /// Have a Python virtual environment in the cache.
     Venv { name: String, root: String, interpreter: String, requirements: String },
-    /// Write files under the run's work directory.
+    /// Make a directory under the run's work directory, and write files into it.
     PutFiles { directory: String, files: Vec<WorkFile> },
     /// Make and start the private cluster.
     StartDatabase(DatabaseRequest),
@@ -87,8 +87,8 @@ pub enum Request {
     Stop { process: u64, grace_ms: u64, kill_now: bool },
     /// The last bytes it printed.
     LogTail { process: u64, bytes: u64 },
-    /// Ask for a document once.
-    Probe { address: String, port: u16, path: String, timeout_ms: u64 },
+    /// Ask for a document once, in the protocol that the daemon says it speaks.
+    Probe { address: String, port: u16, path: String, protocol: String, timeout_ms: u64 },
     /// Stop everything, remove the work directory, answer, and exit.
     Goodbye,
 }
@@ -248,6 +248,8 @@ pub struct Member {
     pub parent: u32,
     /// Its short name.
     pub name: String,
+    /// Its command line; its short name where that is all there is.
+    pub command: String,
     /// Whether it is dead and only waits to be reaped.
     pub zombie: bool,
 }
@@ -262,11 +264,16 @@ pub enum Answer {
         status: u16,
         /// Whether the connection stayed open.
         keep_alive: bool,
-        /// `HTTP/1.1`
+        /// `HTTP/1.1`, `HTTP/2`
         protocol: String,
         /// The body.
         #[serde(with = "crate::wire::bytes")]
         body: Vec<u8>,
+    },
+    /// Something answers, but in another protocol than it was asked in.
+    OtherProtocol {
+        /// `HTTP/1.1`, `HTTP/2`
+        spoken: String,
     },
     /// Nobody listens, or it closed, or it was too slow, or it speaks no HTTP.
     Nothing {

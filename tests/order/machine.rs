@@ -174,7 +174,9 @@ impl Scene {
             Request::Start(start) => self.start(start, notices),
             Request::Tree { process } => {
                 let leader = pid(*process);
-                let worker = |pid| Member { pid, parent: leader, name: "worker".to_owned(), zombie: false };
+                let (name, command) = ("worker".to_owned(), "daemon --worker".to_owned());
+                let worker =
+                    |pid| Member { pid, parent: leader, name: name.clone(), command: command.clone(), zombie: false };
                 Reply::Tree { members: vec![worker(leader * 10 + 1), worker(leader * 10 + 2)] }
             }
             Request::Calm { .. } => Reply::Calm { calm: true, took_ms: 1, cpu_percent: 0.0 },
