@@ -88,8 +88,8 @@ fn one_trial(mut plan: Plan) -> Result<Plan, Problem> {
     let mut needed: Vec<String> =
         plan.daemons.iter().flat_map(|daemon| daemon.provisions.clone()).chain(trial.load.provision).collect();
     for provision in &plan.provisions {
-        if let ProvisionKind::Venv { root, .. } = &provision.what {
-            needed.push(root.clone());
+        if let ProvisionKind::Venv { root, build, .. } = &provision.what {
+            needed.extend([root].into_iter().chain(build.iter().map(|build| &build.root)).cloned());
         }
     }
     plan.provisions.retain(|provision| needed.contains(&provision.name));
@@ -240,20 +240,7 @@ impl Bench {
         let mut digests = BTreeMap::new();
         let link_problem = |error: crate::host::LinkError| Problem::new(exit::FAILED, error);
         for provision in &self.plan.provisions {
-            let request = match provision.what.clone() {
-                ProvisionKind::PackageRoot { suite, packages } => {
-                    Request::PackageRoot { name: provision.name.clone(), suite, packages }
-                }
-                ProvisionKind::Venv { root, interpreter, requirements, .. } => {
-                    let text = self
-                        .inputs
-                        .get(&requirements)
-                        .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
-                        .unwrap_or_default();
-                    let root = digests.get(&root).cloned().unwrap_or_default();
-                    Request::Venv { name: provision.name.clone(), root, interpreter, requirements: text }
-                }
-            };
+            let request = crate::run::provision_request(provision, &digests, &self.inputs);
             if let Reply::Provisioned { digest, .. } = link.ask(request).await.map_err(link_problem)? {
                 digests.insert(provision.name.clone(), digest);
             }

@@ -4,12 +4,13 @@ mod build;
 pub mod check;
 pub mod document;
 mod model;
+mod template;
 mod text;
 
 pub use build::{PlanError, build, input_name};
 pub use model::{
-    Daemon, Database, DatabaseUse, Document, FORMAT, Load, Machine, Plan, Process, Provision, ProvisionKind, Transport,
-    Trial, Wait, WorkersAt,
+    Build, Daemon, Database, DatabaseUse, Document, FORMAT, Load, Machine, Plan, Process, Provision, ProvisionKind,
+    Transport, Trial, Wait, WorkersAt,
 };
 pub use text::text;
 

@@ -11,4 +11,5 @@ mod trial;
 
 pub use campaign::{Campaign, Summary, run};
 pub use error::RunError;
+pub use prepare::provision_request;
 pub use stop::{StopHandle, StopSignal, stop_channel};

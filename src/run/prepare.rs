@@ -1,14 +1,15 @@
 //! What comes before the first trial and after the last: hello, facts, ports, packages, sources, the database.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::event::{Happening, Reason, paths};
 use crate::host::LinkError;
-use crate::plan::{Database, Machine, Provision, ProvisionKind, Transport};
+use crate::plan::{Daemon, Database, Machine, Provision, ProvisionKind, Transport};
 use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
 use crate::run::error::RunError;
-use crate::wire::{self, DatabaseRequest, Listener, Reply, Request, WorkFile};
+use crate::wire::{self, BuildRequest, DatabaseRequest, Listener, Reply, Request, WorkFile};
 
 /// Opens the conversation: the agent takes its lock, and sweeps what a dead one left.
 pub async fn hello(state: &mut State<'_>, machine: &Machine) -> Result<(), RunError> {
@@ -19,13 +20,15 @@ pub async fn hello(state: &mut State<'_>, machine: &Machine) -> Result<(), RunEr
         ca_bundle: machine.ca_bundle.clone(),
     };
     // It may wait for the agent of an earlier run to leave, and says so.
-    let Reply::Welcome { version, pid, boot_id, swept, .. } = ask_with_progress(state, &machine.name, request).await?
+    let Reply::Welcome { version, pid, boot_id, work_dir, swept, .. } =
+        ask_with_progress(state, &machine.name, request).await?
     else {
         return Err(out_of_turn(&machine.name));
     };
     let transport = match machine.transport {
         Transport::Local => "local",
     };
+    state.work_dirs.insert(machine.name.clone(), work_dir);
     state.emitter.emit(Happening::MachineConnected {
         machine: machine.name.clone(),
         transport: transport.to_owned(),
@@ -97,22 +100,46 @@ pub async fn provision(state: &mut State<'_>) -> Result<(), RunError> {
     Ok(())
 }
 
+/// What the agent is asked for a provision, once those that it needs have their digests.
+pub fn provision_request(
+    provision: &Provision,
+    digests: &BTreeMap<String, String>,
+    inputs: &BTreeMap<String, Vec<u8>>,
+) -> Request {
+    let digest = |name: &String| digests.get(name).cloned().unwrap_or_default();
+    let name = provision.name.clone();
+    match provision.what.clone() {
+        ProvisionKind::PackageRoot { suite, packages } => Request::PackageRoot { name, suite, packages },
+        ProvisionKind::BuildRoot { suite, packages } => Request::BuildRoot { name, suite, packages },
+        ProvisionKind::Venv { root, interpreter, requirements, build, .. } => {
+            let text = inputs.get(&requirements).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+            let build = build.map(|build| BuildRequest { root: digest(&build.root), sources: build.sources });
+            let (root, requirements) = (digest(&root), text.unwrap_or_default());
+            Request::Venv { name, root, interpreter, requirements, build }
+        }
+    }
+}
+
+/// What is asked for, in words.
+fn asked(what: &ProvisionKind) -> String {
+    match what {
+        ProvisionKind::PackageRoot { suite, packages } => format!("packages {} of {suite}", packages.join(", ")),
+        ProvisionKind::BuildRoot { suite, packages } => {
+            format!("packages {} of {suite}, to build with", packages.join(", "))
+        }
+        ProvisionKind::Venv { interpreter, requirements, .. } => format!("{interpreter} with {requirements}"),
+    }
+}
+
 async fn provision_one(state: &mut State<'_>, provision: &Provision) -> Result<(), RunError> {
+    let request = provision_request(provision, &state.digests, state.campaign.inputs);
     let Provision { name, machine, what } = provision.clone();
-    let (request, shown) = match what {
-        ProvisionKind::PackageRoot { suite, packages } => {
-            let shown = format!("packages {} of {suite}", packages.join(", "));
-            (Request::PackageRoot { name: name.clone(), suite, packages }, shown)
-        }
-        ProvisionKind::Venv { root, interpreter, requirements, .. } => {
-            let shown = format!("{interpreter} with {requirements}");
-            let root = state.digests.get(&root).cloned().unwrap_or_default();
-            let requirements = String::from_utf8_lossy(input(state, &requirements)).into_owned();
-            (Request::Venv { name: name.clone(), root, interpreter, requirements }, shown)
-        }
-    };
     let begun = Instant::now();
-    state.emitter.emit(Happening::ProvisionStarted { machine: machine.clone(), name: name.clone(), what: shown })?;
+    state.emitter.emit(Happening::ProvisionStarted {
+        machine: machine.clone(),
+        name: name.clone(),
+        what: asked(&what),
+    })?;
     let Reply::Provisioned { digest, reused, bytes, versions, .. } =
         ask_with_progress(state, &machine, request).await?
     else {
@@ -157,18 +184,25 @@ fn input<'a>(state: &'a State<'_>, name: &str) -> &'a [u8] {
 pub async fn sources(state: &mut State<'_>) -> Result<(), RunError> {
     let plan = state.campaign.plan;
     for daemon in &plan.daemons {
-        let folder = format!("inputs/daemons/{}/", daemon.name);
-        let relative = |name: &str| name.strip_prefix(&folder).unwrap_or(name).to_owned();
-        let files =
-            daemon.files.iter().map(|name| WorkFile { path: relative(name), bytes: input(state, name).to_vec() });
-        let request = Request::PutFiles { directory: source_directory(&daemon.name), files: files.collect() };
         let servers: std::collections::BTreeSet<_> =
             plan.trials.iter().filter(|trial| trial.daemon == daemon.name).map(|trial| &trial.server).collect();
         for server in servers {
-            ask(state, &state.link(server)?, request.clone()).await?;
+            let (directory, files) = (source_directory(&daemon.name), source_files(state, daemon, server));
+            ask(state, &state.link(server)?, Request::PutFiles { directory, files }).await?;
         }
     }
     Ok(())
+}
+
+/// A daemon's sources as they shall lie on a machine.
+fn source_files(state: &State<'_>, daemon: &Daemon, server: &str) -> Vec<WorkFile> {
+    let folder = format!("inputs/daemons/{}/", daemon.name);
+    let work = state.work_dirs.get(server).map_or("", String::as_str);
+    let file = |name: &String| WorkFile {
+        path: name.strip_prefix(&folder).unwrap_or(name).to_owned(),
+        bytes: daemon.on_machine(name, input(state, name), work),
+    };
+    daemon.files.iter().map(file).collect()
 }
 
 /// Where a daemon's sources are, under the work directory.
