@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::agent::identity::Identity;
@@ -77,6 +78,15 @@ fn sysctl() -> BTreeMap<String, String> {
     let value = |key: &str| text(&format!("/proc/sys/{}", key.replace('.', "/")));
     let tidy = |value: String| value.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
     SYSCTL.iter().filter_map(|key| Some(((*key).to_owned(), tidy(value(key)?)))).collect()
+}
+
+/// What names a machine, as far as agents can get in each other's way on it: the boot, the processes that can be seen,
+/// the file system, and the state directory.
+pub fn identity(state: &Path) -> String {
+    let boot = procfs::boot_id().unwrap_or_default();
+    let namespace = fs::read_link("/proc/self/ns/pid").map(|link| link.display().to_string()).unwrap_or_default();
+    let root = fs::metadata("/").map(|found| format!("{}:{}", found.dev(), found.ino())).unwrap_or_default();
+    format!("{boot} {namespace} {root} {}", state.display())
 }
 
 /// The distribution's full name and its suite.

@@ -136,7 +136,10 @@ fn watch_signals(wake: Sender<Wake>) -> std::io::Result<()> {
 
 fn answer(agent: &Agent, request: Request) -> Result<Reply, Failure> {
     match request {
-        Request::Hello { protocol, run, owner, ca_bundle } => hello(agent, protocol, &run, &owner, ca_bundle),
+        Request::Identify => Ok(Reply::Identity { identity: facts::identity(&directory(agent)?) }),
+        Request::Hello { protocol, run, owner, ca_bundle, proxy } => {
+            hello(agent, protocol, &run, &owner, Downloads { ca_bundle, proxy })
+        }
         Request::ReadFacts => Ok(Reply::Facts(Box::new(facts::read(&agent.state()?.directory, &agent.identity)))),
         Request::Listeners { port } => Ok(Reply::Listeners { listeners: listeners::on(port) }),
         Request::PackageRoot { name, suite, packages } => {
@@ -181,18 +184,26 @@ fn answer(agent: &Agent, request: Request) -> Result<Reply, Failure> {
     }
 }
 
-fn hello(agent: &Agent, protocol: u32, run: &str, owner: &str, ca_bundle: Option<String>) -> Result<Reply, Failure> {
+/// Where the agent keeps things.
+fn directory(agent: &Agent) -> Result<PathBuf, Failure> {
+    match &agent.state_dir {
+        Some(directory) => Ok(directory.clone()),
+        None => state::default_directory(agent.identity.change),
+    }
+}
+
+/// What downloads of packages need here.
+struct Downloads {
+    ca_bundle: Option<String>,
+    proxy: Option<String>,
+}
+
+fn hello(agent: &Agent, protocol: u32, run: &str, owner: &str, downloads: Downloads) -> Result<Reply, Failure> {
     if protocol != wire::PROTOCOL {
         let message = format!("the controller speaks protocol {protocol}, this agent {}", wire::PROTOCOL);
         return Err(Failure::new("protocol", message).hint("use one build of timetrial for both"));
     }
-    let directory = match &agent.state_dir {
-        Some(directory) => directory.clone(),
-        None => state::default_directory(agent.identity.change)?,
-    };
-    if let Some(bundle) = ca_bundle {
-        let _ = agent.ca_bundle.set(bundle);
-    }
+    let directory = directory(agent)?;
     let _opening = lock(&agent.opening);
     let while_busy = |told: Option<String>| {
         if let Some(line) = told {
@@ -202,6 +213,14 @@ fn hello(agent: &Agent, protocol: u32, run: &str, owner: &str, ca_bundle: Option
     };
     let kill = |work: &Path| kill_of_both(agent, work);
     let state = agent.keep(State::open(&directory, run, owner, &agent.identity, &while_busy, &kill)?)?;
+    if let Some(text) = downloads.ca_bundle {
+        let path = state.work.join("ca-bundle.pem");
+        std::fs::write(&path, text).map_err(|error| state::cannot("write", &path, &error))?;
+        let _ = agent.ca_bundle.set(path.display().to_string());
+    }
+    if let Some(proxy) = downloads.proxy {
+        let _ = agent.proxy.set(proxy);
+    }
     Ok(Reply::Welcome {
         protocol: wire::PROTOCOL,
         version: env!("CARGO_PKG_VERSION").to_owned(),

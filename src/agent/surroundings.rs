@@ -27,8 +27,10 @@ pub struct Agent {
     pub(in crate::agent) identity: Identity,
     /// Where it keeps things, if not at the default place.
     pub(in crate::agent) state_dir: Option<PathBuf>,
-    /// A CA bundle for downloads, once the controller has said so.
+    /// A CA bundle for downloads, once the controller has sent one.
     pub(in crate::agent) ca_bundle: OnceLock<String>,
+    /// A proxy for downloads, once the controller has named one.
+    pub(in crate::agent) proxy: OnceLock<String>,
     /// Set once the agent leaves: then nothing more is begun.
     pub(in crate::agent) leaving: AtomicBool,
     /// Held while the directories are being made.
@@ -46,6 +48,7 @@ impl Agent {
             identity: identity::choose(),
             state_dir,
             ca_bundle: OnceLock::new(),
+            proxy: OnceLock::new(),
             leaving: AtomicBool::new(false),
             opening: Mutex::default(),
             state: OnceLock::new(),

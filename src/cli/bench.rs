@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use crate::cli::arguments::{BenchArguments, Files, Format};
+use crate::cli::connect::Connector;
 use crate::cli::error::Problem;
 use crate::cli::main::print;
-use crate::cli::{exit, files, local, signals};
+use crate::cli::{exit, files, signals};
 use crate::command::Command;
 use crate::event::{Event, Happening, Recorder, Write};
-use crate::host::Link;
-use crate::plan::{Plan, ProvisionKind, input_name};
-use crate::run::{Campaign, RunError, StopSignal, run as run_campaign, stop_channel};
+use crate::host::{Connection, Link};
+use crate::plan::{Machine, Plan, ProvisionKind, input_name};
+use crate::run::{Campaign, RunError, StopSignal, provision_request, run as run_campaign, stop_channel};
 use crate::store::{RunWriter, run_id};
 use crate::wire::{self, Notice, Reply, Request, StartRequest, WorkFile};
 
@@ -33,8 +34,10 @@ pub fn bench(arguments: &BenchArguments, format: Format) -> Result<u8, Problem> 
     let (project, _) = files::load(&files, format)?;
     let plan = one_trial(files::make_plan(&project)?)?;
     let inputs: BTreeMap<String, Vec<u8>> =
-        project.inputs.into_iter().map(|file| (input_name(&file.name), file.bytes)).collect();
-    let bench = Bench { plan, inputs };
+        project.inputs.iter().map(|file| (input_name(&file.name), file.bytes.clone())).collect();
+    let connector = Connector::new(&project.inventory.place.file.path);
+    let certificates = connector.certificates(&plan.machines)?;
+    let bench = Bench { plan, inputs, connector, certificates };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (handle, stop) = stop_channel();
     let say = |line: &str| {
@@ -62,6 +65,8 @@ impl Drop for Scratch {
 struct Bench {
     plan: Plan,
     inputs: BTreeMap<String, Vec<u8>>,
+    connector: Connector,
+    certificates: BTreeMap<String, String>,
 }
 
 fn failed(message: impl Into<String>) -> Problem {
@@ -142,10 +147,12 @@ impl Bench {
             plan: &self.plan,
             run: &run,
             inputs: &self.inputs,
+            certificates: &self.certificates,
             owner: "timetrial bench".to_owned(),
             stop: stop.clone(),
         };
-        let summary = run_campaign(&campaign, &mut kept, local::connect).await;
+        let connect = async |machine: &Machine| self.connector.connect(machine).await;
+        let summary = run_campaign(&campaign, &mut kept, connect).await;
         match summary.error {
             Some(RunError::Interrupted(_)) => return Err(Problem::told(exit::INTERRUPTED)),
             Some(error) => return Err(Problem::new(exit::FAILED, error)),
@@ -163,29 +170,28 @@ impl Bench {
     async fn by_hand(&self, stop: &StopSignal) -> Result<Vec<f64>, Problem> {
         let machine = self.plan.machines.first().ok_or_else(|| failed("the plan has no machine"))?;
         let link_problem = |error: crate::host::LinkError| Problem::new(exit::FAILED, error);
-        let (host, link) = local::connect(machine).await.map_err(link_problem)?;
+        let Connection { host, link } = self.connector.connect(machine).await.map_err(link_problem)?;
         let lines = tokio::select! {
-            lines = self.script(&link) => lines,
+            lines = self.script(machine, &link) => lines,
             _ = stop.asked() => Err(Problem::told(exit::INTERRUPTED)),
         };
         link.ask(Request::Goodbye).await.map_err(link_problem)?;
         drop(link);
-        if let Some(host) = host {
-            host.wait().await;
-        }
+        host.wait().await;
         lines?
             .lines()
             .map(|line| overhead_of_line(line).ok_or_else(|| failed(format!("the script printed `{line}`"))))
             .collect()
     }
 
-    async fn script(&self, link: &Link) -> Result<String, Problem> {
+    async fn script(&self, machine: &Machine, link: &Link) -> Result<String, Problem> {
         let link_problem = |error: crate::host::LinkError| Problem::new(exit::FAILED, error);
         let hello = Request::Hello {
             protocol: wire::PROTOCOL,
             run: "by-hand".to_owned(),
             owner: "timetrial bench".to_owned(),
-            ca_bundle: None,
+            ca_bundle: self.certificates.get(&machine.name).cloned(),
+            proxy: machine.proxy.clone(),
         };
         link.ask(hello).await.map_err(link_problem)?;
         let (Some(trial), Some(daemon)) = (self.plan.trials.first(), self.plan.daemons.first()) else {
@@ -240,7 +246,11 @@ impl Bench {
         let mut digests = BTreeMap::new();
         let link_problem = |error: crate::host::LinkError| Problem::new(exit::FAILED, error);
         for provision in &self.plan.provisions {
-            let request = crate::run::provision_request(provision, &digests, &self.inputs);
+            let digest = |name: &str| digests.get(name).cloned().unwrap_or_default();
+            let text = |name: &str| {
+                self.inputs.get(name).map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default()
+            };
+            let request = provision_request(provision, &digest, &text);
             if let Reply::Provisioned { digest, .. } = link.ask(request).await.map_err(link_problem)? {
                 digests.insert(provision.name.clone(), digest);
             }

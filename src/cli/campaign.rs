@@ -6,12 +6,13 @@ use std::io::IsTerminal;
 use jiff::Timestamp;
 
 use crate::cli::arguments::{Format, RunArguments};
+use crate::cli::connect::Connector;
 use crate::cli::error::Problem;
-use crate::cli::{exit, files, local, signals, stored};
+use crate::cli::{exit, files, signals, stored};
 use crate::display::{Display, Style};
 use crate::event::{Recorder, Write};
-use crate::plan::{Plan, input_name};
-use crate::run::{Campaign, RunError, Summary, run as run_campaign, stop_channel};
+use crate::plan::{Machine, input_name};
+use crate::run::{Campaign, RunError, StopHandle, Summary, run as run_campaign, stop_channel};
 use crate::store::{RunWriter, run_id};
 
 /// Joins the store and the display: what happens is kept first and shown then.
@@ -41,6 +42,8 @@ pub fn run(arguments: &RunArguments, format: Format) -> Result<u8, Problem> {
         files::show(&diagnostics, format)?;
     }
     let plan = files::make_plan(&project)?;
+    let connector = Connector::new(&project.inventory.place.file.path);
+    let certificates = connector.certificates(&plan.machines)?;
     let inputs: BTreeMap<String, Vec<u8>> =
         project.inputs.into_iter().map(|file| (input_name(&file.name), file.bytes)).collect();
     let run = run_id(Timestamp::now(), &plan.scenario, salt());
@@ -52,7 +55,11 @@ pub fn run(arguments: &RunArguments, format: Format) -> Result<u8, Problem> {
     })?;
     let directory = writer.directory().to_owned();
     let display = std::cell::RefCell::new(Display::new(style(format)));
-    let summary = in_runtime(&plan, &run, &inputs, &mut Wired { store: &mut writer, display: &display })?;
+    let (handle, stop) = stop_channel();
+    let campaign =
+        Campaign { plan: &plan, run: &run, inputs: &inputs, certificates: &certificates, owner: owner(&run), stop };
+    let mut wired = Wired { store: &mut writer, display: &display };
+    let summary = in_runtime(&campaign, handle, &connector, &mut wired)?;
     if !matches!(summary.error, Some(RunError::Record(_))) {
         writer.complete().map_err(|error| {
             Problem::new(exit::FAILED, anyhow::Error::new(error).context("can't complete the run's record"))
@@ -76,18 +83,17 @@ fn salt() -> u16 {
 }
 
 fn in_runtime(
-    plan: &Plan,
-    run: &str,
-    inputs: &BTreeMap<String, Vec<u8>>,
+    campaign: &Campaign<'_>,
+    handle: StopHandle,
+    connector: &Connector,
     recorder: &mut Wired<'_>,
 ) -> Result<Summary, Problem> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (handle, stop) = stop_channel();
-    let campaign = Campaign { plan, run, inputs, owner: owner(run), stop };
     let display = recorder.display;
+    let connect = async |machine: &Machine| connector.connect(machine).await;
     runtime.block_on(async {
         tokio::select! {
-            summary = run_campaign(&campaign, recorder, local::connect) => Ok(summary),
+            summary = run_campaign(campaign, recorder, connect) => Ok(summary),
             error = signals::watch(handle, |line| display.borrow().say(line)) => Err(match error {
                 Err(error) => Problem::from(error),
                 Ok(()) => Problem::told(exit::FAILED),

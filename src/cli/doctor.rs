@@ -1,18 +1,20 @@
 //! `doctor`: what this binary and each machine are and lack, with what mends it.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use futures_util::future::join_all;
+
 use crate::cli::arguments::{DoctorArguments, Format};
+use crate::cli::connect::Connector;
 use crate::cli::error::Problem;
 use crate::cli::main::print;
-use crate::cli::{exit, files, local};
+use crate::cli::{exit, files};
 use crate::diagnostic::{Diagnostics, printable};
-use crate::host::{Link, LinkError};
+use crate::host::{Connection, Link, LinkError};
 use crate::inventory::{self, read_inventory};
 use crate::metric::short_bytes;
-use crate::plan::{Machine, Transport};
+use crate::plan::lone_machine;
 use crate::wire::{self, Facts, Reply, Request};
 
 /// `doctor`
@@ -25,9 +27,9 @@ pub fn doctor(arguments: &DoctorArguments, format: Format) -> Result<u8, Problem
     };
     let mut found = vec![binary()];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    for machine in &inventory.machines {
-        found.push(runtime.block_on(look(machine)));
-    }
+    let connector = Connector::new(&arguments.hosts);
+    let looks = inventory.machines.iter().map(|machine| look(&connector, machine));
+    found.extend(runtime.block_on(join_all(looks)));
     let fit = found.iter().all(|one| one.problems.is_empty());
     print(&match format {
         Format::Human => found.iter().map(Found::text).collect::<String>(),
@@ -77,9 +79,9 @@ fn binary() -> Found {
     Found { name: format!("timetrial {}", env!("CARGO_PKG_VERSION")), lines, problems }
 }
 
-async fn look(machine: &inventory::Machine) -> Found {
+async fn look(connector: &Connector, machine: &inventory::Machine) -> Found {
     let name = format!("machine {}", machine.name.value);
-    match read(machine).await {
+    match read(connector, machine).await {
         Ok(Seen { facts, place, swept }) => {
             let mut lines = lines(&facts, &place);
             lines.extend(swept.iter().map(|left| format!("left by a dead agent, removed: {left}")));
@@ -94,12 +96,16 @@ fn problem_of(error: LinkError) -> (String, String) {
     let general = "ask again; `timetrial run` says the same, and changes nothing before this is mended";
     match error {
         LinkError::Refused { failure, .. } => (failure.message, failure.hint.unwrap_or_else(|| general.to_owned())),
+        LinkError::Unreachable { failure, .. } => (failure.message, failure.hint.unwrap_or_else(|| general.to_owned())),
         other => (other.to_string(), general.to_owned()),
     }
 }
 
-/// The agent is on this machine, so the programs that the inventory names are looked for here.
+/// On this machine, the programs that the inventory names are looked for.
 fn missing_tools(machine: &inventory::Machine) -> Vec<(String, String)> {
+    if machine.transport.value != inventory::Transport::Local {
+        return Vec::new();
+    }
     let missing = machine.tools.iter().filter(|(_, path)| !Path::new(&path.value).exists());
     let told = missing.map(|(tool, path)| {
         let problem = format!("hosts.toml names {} for {tool}, and it is not there", path.value);
@@ -114,26 +120,14 @@ struct Seen {
     swept: Vec<String>,
 }
 
-async fn read(machine: &inventory::Machine) -> Result<Seen, LinkError> {
-    let planned = Machine {
-        name: machine.name.value.clone(),
-        transport: match machine.transport.value {
-            inventory::Transport::Local => Transport::Local,
-        },
-        roles: Vec::new(),
-        address: String::new(),
-        state_dir: machine.state_dir.as_ref().map(|directory| directory.value.clone()),
-        ca_bundle: None,
-        tools: BTreeMap::new(),
-    };
-    let (host, link) = local::connect(&planned).await?;
+async fn read(connector: &Connector, machine: &inventory::Machine) -> Result<Seen, LinkError> {
+    let planned = lone_machine(machine);
+    let Connection { host, link } = connector.connect(&planned).await?;
     let seen = ask(&link).await;
     // It leaves whatever it said: it has made its work directory, and takes it away again.
     let left = link.ask(Request::Goodbye).await;
     drop(link);
-    if let Some(host) = host {
-        host.wait().await;
-    }
+    host.wait().await;
     let seen = seen?;
     left.map(|_| seen)
 }
@@ -141,7 +135,7 @@ async fn read(machine: &inventory::Machine) -> Result<Seen, LinkError> {
 async fn ask(link: &Link) -> Result<Seen, LinkError> {
     let run = format!("doctor-{}", std::process::id());
     let owner = format!("timetrial doctor, process {}", std::process::id());
-    let hello = Request::Hello { protocol: wire::PROTOCOL, run, owner, ca_bundle: None };
+    let hello = Request::Hello { protocol: wire::PROTOCOL, run, owner, ca_bundle: None, proxy: None };
     let (place, swept) = match link.ask(hello).await? {
         Reply::Welcome { state_dir, swept, .. } => (state_dir, swept),
         other => return Err(link.out_of_turn(&other)),

@@ -62,6 +62,10 @@ codes! {
     InvalidDocument = "invalid-document", "An expected document is not JSON.";
     InvalidRows = "invalid-rows", "The rows of a table are not well-formed CSV.";
     MissingRole = "missing-role", "No machine has a role that the scenario needs.";
+    ForeignKey = "foreign-key", "A key belongs to machines of another transport.";
+    MissingAddress = "missing-address", "A machine that others must reach has no address on the benchmark network.";
+    AddressTwice = "address-twice", "Two machines have one address on the benchmark network.";
+    UnknownBase = "unknown-base", "A machine is built from a folder in `docker/` that is not there.";
     SharedRole = "shared-role", "Two machines have the same role.";
     MissingPostgres = "missing-postgres", "An endpoint uses a database, and the scenario has none.";
     TooFewConnections = "too-few-connections", "PostgreSQL allows fewer connections than a trial may open.";

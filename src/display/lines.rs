@@ -9,6 +9,7 @@ pub fn of(event: &Happening, told: Option<&Outcome>) -> Vec<String> {
     match event {
         Happening::CampaignStarted { run, trials, .. } => vec![format!("run {run}: {}", counted(*trials, "trial"))],
         Happening::MachineConnected { .. }
+        | Happening::MachineShared { .. }
         | Happening::MachineReleased { .. }
         | Happening::ProvisionFinished { .. }
         | Happening::DatabaseStarted { .. }
@@ -42,6 +43,9 @@ fn machine(event: &Happening) -> Vec<String> {
         Happening::MachineConnected { machine, swept, .. } => {
             let swept = swept.iter().map(|left| format!("  left by a dead agent, removed: {}", printable(left)));
             std::iter::once(format!("  {} is ready", printable(machine))).chain(swept).collect()
+        }
+        Happening::MachineShared { machine, other } => {
+            vec![format!("  {} is the same machine as {}: one agent for both", printable(machine), printable(other))]
         }
         Happening::MachineReleased { machine, stopped, removed_work_dir } => {
             let mut lines: Vec<String> =

@@ -37,6 +37,8 @@ pub enum Happening {
         boot_id: String,
         swept: Vec<String>,
     },
+    /// A name of a machine that another name led to before: they share its agent.
+    MachineShared { machine: String, other: String },
     /// Something is being put into a cache.
     ProvisionStarted { machine: String, name: String, what: String },
     /// A line of progress; not stored.

@@ -21,6 +21,14 @@ pub enum LinkError {
         /// How that showed.
         why: String,
     },
+    /// It could not be started: the machine can't be reached, or can't run it.
+    #[error("{machine}: {failure}")]
+    Unreachable {
+        /// The machine.
+        machine: String,
+        /// Why, and what to do.
+        failure: Box<Failure>,
+    },
     /// It is there and refuses, with its reason.
     #[error("{machine}: {failure}")]
     Refused {
@@ -95,6 +103,13 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+impl LinkError {
+    /// A machine that can't be reached, or can't run an agent.
+    pub fn unreachable(machine: &str, failure: Failure) -> Self {
+        Self::Unreachable { machine: machine.to_owned(), failure: Box::new(failure) }
+    }
+}
+
 impl Link {
     /// Speaks with an agent over these streams. Waits for its magic line.
     pub async fn open(
@@ -115,6 +130,11 @@ impl Link {
         tokio::spawn(read_all(from, Arc::clone(&shared), progress_in, tell_lost));
         tokio::spawn(beat(outgoing.clone()));
         Ok(Self { machine: machine.into(), outgoing, shared, progress: Arc::new(Progress::new(progress)), lost })
+    }
+
+    /// Whether this is a clone of the other: one agent.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     /// The machine's name.

@@ -1,9 +1,48 @@
 //! Reaches a machine, starts the agent there, and speaks with it. What is then asked of the agent is `run`'s affair.
 
+mod binary;
 mod fake;
 mod link;
 mod local;
+mod ssh;
+mod ssh_session;
+mod ssh_sockets;
 
+pub use binary::Binary;
 pub use fake::{HANG_UP, Script, fake};
 pub use link::{Link, LinkError, ProcessNotices};
 pub use local::{LocalHost, start_local};
+pub use ssh::{SshHost, SshTarget, start_ssh};
+pub use ssh_session::{SshOptions, open as open_ssh};
+pub use ssh_sockets::Sockets;
+
+/// What the controller holds of a machine while an agent works there.
+#[derive(Debug)]
+pub enum Host {
+    /// A child of ours.
+    Local(LocalHost),
+    /// The far end of an `ssh` channel.
+    Ssh(SshHost),
+    /// Somebody else's affair: a machine of a test.
+    Elsewhere,
+}
+
+/// An agent that was started, and the channel to it.
+#[derive(Debug)]
+pub struct Connection {
+    /// What is held of its machine.
+    pub host: Host,
+    /// The channel.
+    pub link: Link,
+}
+
+impl Host {
+    /// Waits for the agent's end, after its goodbye, and lets go of the machine.
+    pub async fn wait(self) {
+        match self {
+            Self::Local(host) => host.wait().await,
+            Self::Ssh(host) => host.wait().await,
+            Self::Elsewhere => {}
+        }
+    }
+}

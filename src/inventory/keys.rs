@@ -1,7 +1,10 @@
 //! The keys of an inventory file.
 
-use crate::diagnostic::{AbsolutePath, Address, Key, ListOf, MapOf, Name, Shape, TableOf, Word, Words};
+use crate::diagnostic::{AbsolutePath, Address, Flag, Key, ListOf, MapOf, Name, Pattern, Shape, TableOf, Word, Words};
 use crate::inventory::Machine;
+use crate::inventory::forms::{FILE_HERE, is_proxy};
+use crate::inventory::keys_docker::{BUILD, CPUS, ENGINE, IMAGE, MEMORY, NETWORK, NOFILE, SYSCTLS};
+use crate::inventory::keys_ssh::{BECOME, HOST, JUMP, KEY, KNOWN_HOSTS, PORT, SSH_CONFIG, USER};
 use crate::inventory::model::{ROLES, Transport};
 use crate::inventory::read;
 
@@ -15,19 +18,49 @@ pub(super) static MACHINES: Key<MapOf<TableOf<Machine>>> = Key::required(
     MapOf { item: TableOf { shape: &MACHINE, read: read::machine }, keys: &Name::PLAIN, at_least: 1 },
 );
 
-static MACHINE: Shape =
-    Shape { what: "a machine", keys: &[&TRANSPORT, &MACHINE_ROLES, &STATE_DIR, &BENCH_ADDRESS, &CA_BUNDLE, &TOOLS] };
+static MACHINE: Shape = Shape {
+    what: "a machine",
+    keys: &[
+        &TRANSPORT,
+        &HOST,
+        &USER,
+        &PORT,
+        &KEY,
+        &JUMP,
+        &KNOWN_HOSTS,
+        &SSH_CONFIG,
+        &BECOME,
+        &ENGINE,
+        &IMAGE,
+        &BUILD,
+        &NETWORK,
+        &CPUS,
+        &MEMORY,
+        &NOFILE,
+        &SYSCTLS,
+        &BENCH_ADDRESS,
+        &MACHINE_ROLES,
+        &MAY_TUNE,
+        &STATE_DIR,
+        &CA_BUNDLE,
+        &PROXY,
+        &BINARY,
+        &TOOLS,
+    ],
+};
 
 pub(super) static TRANSPORT: Key<Words<Transport>> = Key::required(
     "transport",
-    "How the machine is reached. `local` is this machine, without privileges.",
+    "How the machine is reached: `local` is this machine, `ssh` another one by your own ssh, `docker` a container that \
+     lives as long as the campaign.",
     Words {
         what: "transports",
-        words: &[Word { word: "local", value: Transport::Local }],
-        refused: &[
-            ("ssh", "reaching machines over SSH is not built in this version yet"),
-            ("docker", "containers as machines are not built in this version yet"),
+        words: &[
+            Word { word: "local", value: Transport::Local },
+            Word { word: "ssh", value: Transport::Ssh },
+            Word { word: "docker", value: Transport::Docker },
         ],
+        refused: &[],
     },
 );
 
@@ -53,14 +86,40 @@ pub(super) static STATE_DIR: Key<AbsolutePath> = Key::optional(
 
 pub(super) static BENCH_ADDRESS: Key<Address> = Key::optional(
     "bench_address",
-    "The machine's IP address on the benchmark network. When all roles share one machine it is 127.0.0.1.",
+    "The machine's IP address on the benchmark network, apart from the one by which it is controlled. When all roles share \
+     one machine it is 127.0.0.1; else that of `host`, where it is an address.",
     Address,
 );
 
-pub(super) static CA_BUNDLE: Key<AbsolutePath> = Key::optional(
+pub(super) static CA_BUNDLE: Key<Pattern> = Key::optional(
     "ca_bundle",
-    "A file of CA certificates on the machine, for downloads of packages through a proxy that has its own.",
-    AbsolutePath,
+    "A file of CA certificates here, on the controller: it is sent along, for downloads of packages through a proxy that \
+     has its own. A relative path begins at this file's folder.",
+    FILE_HERE,
+);
+
+pub(super) static PROXY: Key<Pattern> = Key::optional(
+    "proxy",
+    "A proxy for downloads of packages, as the machine reaches it: `http://10.0.0.1:3128`.",
+    Pattern {
+        what: "the URL of a proxy",
+        hint: "write http://HOST:PORT; no user and password: secrets never stand in these files",
+        pattern: "^https?://[^@ ]+$",
+        fits: is_proxy,
+    },
+);
+
+pub(super) static MAY_TUNE: Key<Flag> = Key::default(
+    "may_tune",
+    "Whether a campaign may change settings of this machine, and put them back after it.",
+    Flag,
+    || false,
+);
+
+pub(super) static BINARY: Key<Pattern> = Key::optional(
+    "binary",
+    "A static `timetrial` for this machine's processor, where that is another than the controller's: a file here.",
+    FILE_HERE,
 );
 
 pub(super) static TOOLS: Key<MapOf<AbsolutePath>> = Key::optional(

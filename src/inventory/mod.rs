@@ -1,11 +1,15 @@
 //! `hosts.toml`: machines, roles, how to reach them.
 
+mod foreign;
+mod forms;
 mod keys;
+mod keys_docker;
+mod keys_ssh;
 mod model;
 mod read;
 mod schema;
 
 pub use keys::INVENTORY;
-pub use model::{Inventory, Machine, ROLES, Transport};
+pub use model::{Docker, Inventory, Machine, ROLES, Source, Ssh, Transport};
 pub use read::{parse_inventory, read_inventory};
 pub use schema::schema;

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::diagnostic::{
-    Code, Diagnostic, Diagnostics, Place, Placed, SourceFile, Table, TableOf, read_document, read_source,
+    Code, Diagnostic, Diagnostics, Key, Kind, Place, Placed, SourceFile, Table, TableOf, read_document, read_source,
 };
+use crate::inventory::forms::size_bytes;
 use crate::inventory::keys::{self, INVENTORY};
-use crate::inventory::{Inventory, Machine, Transport};
+use crate::inventory::{Docker, Inventory, Machine, Source, Ssh, Transport, foreign, keys_docker, keys_ssh};
 
 /// Reads an inventory from the disk; nothing if the file can't be read. See [`parse_inventory`].
 pub fn read_inventory(path: &Path, diagnostics: &mut Diagnostics) -> Option<Inventory> {
@@ -30,25 +31,7 @@ pub fn parse_inventory(file: &Arc<SourceFile>, diagnostics: &mut Diagnostics) ->
 fn inventory(table: &Table<'_>) -> Inventory {
     let named = |(name, machine): (Placed<String>, Placed<Machine>)| Machine { name, ..machine.value };
     let machines: Vec<Machine> = table.value(&keys::MACHINES).value.into_iter().map(named).collect();
-    check_one_local_machine(table, &machines);
     Inventory { place: Place::clone(table.place()), machines }
-}
-
-/// Two names for this machine would be two agents that each take it for their own.
-fn check_one_local_machine(table: &Table<'_>, machines: &[Machine]) {
-    let mut local = machines.iter().filter(|machine| machine.transport.value == Transport::Local);
-    let Some(first) = local.next() else { return };
-    for second in local {
-        let names = (&first.name.value, &second.name.value);
-        let message = format!("`{}` and `{}` are both this machine", names.0, names.1);
-        let hint = format!("give all roles to `{}` and remove `{}`", names.0, names.1);
-        table.report(
-            Diagnostic::at(Code::Duplicate, &second.transport.place, message)
-                .label("the same machine again")
-                .also(&first.transport.place, "this machine")
-                .hint(hint),
-        );
-    }
 }
 
 /// The state directory stands in search paths (`PATH`, `LD_LIBRARY_PATH`) and in apt's configuration, and neither knows
@@ -72,13 +55,91 @@ pub(super) fn machine(table: &Table<'_>) -> Machine {
     if let Some(directory) = &state_dir {
         check_state_dir(table, directory);
     }
+    let transport = table.value(&keys::TRANSPORT);
+    let is = |wanted: Transport| transport.value == wanted;
+    // Of one that is not known nobody can say which keys are its own.
+    if transport.place.text().trim_matches(['"', '\'']) == transport.value.word() {
+        foreign::report(table, &transport);
+    }
     Machine {
         name: table.key().clone(),
-        transport: table.value(&keys::TRANSPORT),
+        ssh: is(Transport::Ssh).then(|| ssh(table, &transport)),
+        docker: is(Transport::Docker).then(|| docker(table, &transport)),
+        transport,
         roles,
         state_dir,
         bench_address: table.optional(&keys::BENCH_ADDRESS),
         ca_bundle: table.optional(&keys::CA_BUNDLE),
+        proxy: table.optional(&keys::PROXY),
+        may_tune: table.value(&keys::MAY_TUNE).value,
+        binary: table.optional(&keys::BINARY),
         tools: tools.into_iter().map(|(name, path)| (name.value, path)).collect(),
+    }
+}
+
+fn text<K: Kind<Value = String>>(table: &Table<'_>, key: &Key<K>) -> Option<String> {
+    table.optional(key).map(|found| found.value)
+}
+
+fn ssh(table: &Table<'_>, transport: &Placed<Transport>) -> Ssh {
+    let host = table.optional(&keys_ssh::HOST);
+    if host.is_none() && !table.says(&keys_ssh::HOST) {
+        let diagnostic = Diagnostic::at(Code::MissingKey, &transport.place, "a machine behind `ssh` needs a `host`");
+        table.report(
+            diagnostic
+                .label("which machine?")
+                .hint("add host = \"10.0.0.2\": a name, an address, or a `Host` of your ssh configuration"),
+        );
+    }
+    Ssh {
+        host: host.unwrap_or_else(|| Placed::new(String::new(), transport.place.clone())),
+        user: text(table, &keys_ssh::USER),
+        port: table.optional(&keys_ssh::PORT).map(|port| port.value),
+        key: text(table, &keys_ssh::KEY),
+        jump: text(table, &keys_ssh::JUMP),
+        known_hosts: text(table, &keys_ssh::KNOWN_HOSTS),
+        config: text(table, &keys_ssh::SSH_CONFIG),
+        become_root: table.optional(&keys_ssh::BECOME).is_some(),
+    }
+}
+
+fn docker(table: &Table<'_>, transport: &Placed<Transport>) -> Docker {
+    let memory = text(table, &keys_docker::MEMORY);
+    let sysctls = table.value(&keys_docker::SYSCTLS).value;
+    Docker {
+        engine: table.optional(&keys_docker::ENGINE),
+        source: source(table, transport),
+        network: table.optional(&keys_docker::NETWORK),
+        cpus: text(table, &keys_docker::CPUS),
+        memory_bytes: memory.and_then(|size| size_bytes(&size)),
+        nofile: table.optional(&keys_docker::NOFILE).map(|files| files.value),
+        sysctls: sysctls.into_iter().map(|(name, value)| (name.value, value.value)).collect(),
+    }
+}
+
+/// What a container is made from: one of two keys.
+fn source(table: &Table<'_>, transport: &Placed<Transport>) -> Placed<Source> {
+    let (image, build) = (table.optional(&keys_docker::IMAGE), table.optional(&keys_docker::BUILD));
+    match (image, build) {
+        (Some(image), Some(build)) => {
+            let message = "a container is made from an `image` or from a `build`, not from both";
+            table.report(
+                Diagnostic::at(Code::Contradiction, &build.place, message)
+                    .label("one")
+                    .also(&image.place, "and another")
+                    .hint("remove one of them"),
+            );
+            build.map(Source::Build)
+        }
+        (Some(image), None) => image.map(Source::Image),
+        (None, Some(build)) => build.map(Source::Build),
+        (None, None) => {
+            if !table.says(&keys_docker::IMAGE) && !table.says(&keys_docker::BUILD) {
+                let message = "a container needs an `image` or a `build`";
+                let hint = "add image = \"debian:bookworm-slim\", or build = \"debian\" for docker/debian/Dockerfile";
+                table.report(Diagnostic::at(Code::MissingKey, &transport.place, message).label("of what?").hint(hint));
+            }
+            Placed::new(Source::Image(String::new()), transport.place.clone())
+        }
     }
 }

@@ -7,9 +7,10 @@ use crate::diagnostic::Placed;
 use crate::inventory;
 use crate::plan::check::Project;
 use crate::plan::document;
+use crate::plan::roles::Roles;
 use crate::plan::{
-    Build, Daemon, Database, DatabaseUse, Document, FORMAT, Load, Machine, Plan, Process, Provision, ProvisionKind,
-    Transport, Trial, Wait, WorkersAt,
+    Build, Daemon, Database, DatabaseUse, Document, FORMAT, Load, Plan, Process, Provision, ProvisionKind, Trial, Wait,
+    WorkersAt,
 };
 use crate::scenario;
 use crate::tool;
@@ -39,6 +40,12 @@ const SUITE: &str = "bookworm";
 #[error("the plan can't be made: {0}")]
 pub struct PlanError(String);
 
+impl PlanError {
+    pub(super) fn new(why: impl Into<String>) -> Self {
+        Self(why.into())
+    }
+}
+
 /// Makes the plan of a checked project.
 pub fn build(project: &Project) -> Result<Plan, PlanError> {
     let roles = Roles::of(project)?;
@@ -61,7 +68,7 @@ pub fn build(project: &Project) -> Result<Plan, PlanError> {
         format: FORMAT,
         scenario: scenario.name.clone(),
         title: scenario.title.value.clone(),
-        machines: roles.machines(),
+        machines: roles.machines()?,
         daemons,
         database,
         documents: documents.collect(),
@@ -83,64 +90,6 @@ pub fn build(project: &Project) -> Result<Plan, PlanError> {
 /// A file's place in the run directory.
 pub fn input_name(name: &str) -> String {
     format!("{}/{name}", crate::plan::INPUTS)
-}
-
-/// Who plays which role.
-struct Roles<'a> {
-    inventory: &'a inventory::Inventory,
-    used: BTreeSet<String>,
-    /// Whether all of it happens on one machine.
-    alone: bool,
-}
-
-impl<'a> Roles<'a> {
-    fn of(project: &'a Project) -> Result<Self, PlanError> {
-        let scenario = &project.scenario;
-        let mut used: BTreeSet<String> = scenario.rounds.iter().map(|round| round.from.value.clone()).collect();
-        used.insert("server".to_owned());
-        used.extend(scenario.postgres.iter().map(|postgres| postgres.role.value.clone()));
-        let mut roles = Self { inventory: &project.inventory, used, alone: true };
-        let names: BTreeSet<String> = roles
-            .used
-            .iter()
-            .map(|role| roles.player(role).map(|machine| machine.name.value.clone()))
-            .collect::<Result<_, _>>()?;
-        roles.alone = names.len() == 1;
-        Ok(roles)
-    }
-
-    fn player(&self, role: &str) -> Result<&'a inventory::Machine, PlanError> {
-        let plays = |machine: &&inventory::Machine| machine.roles.iter().any(|played| played.value == role);
-        self.inventory.machines.iter().find(plays).ok_or_else(|| PlanError(format!("no machine has the role `{role}`")))
-    }
-
-    /// Everything stays on the loopback when one machine does it all, and never listens elsewhere.
-    fn address(&self, machine: &inventory::Machine) -> String {
-        match &machine.bench_address {
-            Some(address) if !self.alone => address.value.clone(),
-            _ => "127.0.0.1".to_owned(),
-        }
-    }
-
-    fn machines(&self) -> Vec<Machine> {
-        let plays = |machine: &inventory::Machine| {
-            let roles = machine.roles.iter().map(|role| role.value.clone());
-            roles.filter(|role| self.used.contains(role)).collect::<Vec<_>>()
-        };
-        let machines = self.inventory.machines.iter().filter(|machine| !plays(machine).is_empty());
-        let planned = |machine: &inventory::Machine| Machine {
-            name: machine.name.value.clone(),
-            transport: match machine.transport.value {
-                inventory::Transport::Local => Transport::Local,
-            },
-            roles: plays(machine),
-            address: self.address(machine),
-            state_dir: machine.state_dir.as_ref().map(|directory| directory.value.clone()),
-            ca_bundle: machine.ca_bundle.as_ref().map(|bundle| bundle.value.clone()),
-            tools: machine.tools.iter().map(|(tool, path)| (tool.clone(), path.value.clone())).collect(),
-        };
-        machines.map(planned).collect()
-    }
 }
 
 /// What is provisioned, each thing once.
@@ -185,7 +134,7 @@ fn database(project: &Project, roles: &Roles<'_>, provisions: &mut Provisions) -
         machine: name,
         provision,
         version,
-        address: roles.address(machine),
+        address: roles.address(machine)?,
         port: postgres.port.value,
         authentication: postgres.authentication.value.word().to_owned(),
         sslmode: postgres.sslmode.value.word().to_owned(),
@@ -208,7 +157,7 @@ fn planned_daemon(
     let values = BTreeMap::from([
         ("workers", scenario.workers.value.to_string()),
         ("pool", scenario.pool.value.to_string()),
-        ("address", roles.address(server)),
+        ("address", roles.address(server)?),
         ("port", scenario.port.value.to_string()),
         // The agent knows the work directory, which has room for a socket's path.
         ("socket", "{work}/tmp/backend.sock".to_owned()),
@@ -322,6 +271,7 @@ fn fill(template: &str, values: &BTreeMap<&str, String>) -> String {
 fn trials(project: &Project, roles: &Roles<'_>, provisions: &mut Provisions) -> Result<Vec<Trial>, PlanError> {
     let scenario = &project.scenario;
     let server = roles.player("server")?;
+    let address = roles.address(server)?;
     let mut trials: Vec<Trial> = Vec::new();
     for round in &scenario.rounds {
         let client = roles.player(&round.from.value)?;
@@ -338,7 +288,7 @@ fn trials(project: &Project, roles: &Roles<'_>, provisions: &mut Provisions) -> 
                     database_use: database_use(endpoint, scenario.pool.value),
                     server: server.name.value.clone(),
                     client: client.name.value.clone(),
-                    address: roles.address(server),
+                    address: address.clone(),
                     port: scenario.port.value,
                     load: load.clone(),
                 });

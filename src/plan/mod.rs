@@ -4,14 +4,16 @@ mod build;
 pub mod check;
 pub mod document;
 mod model;
+mod roles;
 mod template;
 mod text;
 
 pub use build::{PlanError, build, input_name};
 pub use model::{
-    Build, Daemon, Database, DatabaseUse, Document, FORMAT, Load, Machine, Plan, Process, Provision, ProvisionKind,
-    Transport, Trial, Wait, WorkersAt,
+    Build, Daemon, Database, DatabaseUse, Docker, Document, FORMAT, Load, Machine, Plan, Process, Provision,
+    ProvisionKind, Ssh, Transport, Trial, Wait, WorkersAt,
 };
+pub use roles::lone_machine;
 pub use text::text;
 
 /// The folder of the run directory that the input files are copied into.

@@ -61,18 +61,86 @@ pub struct Machine {
     pub address: String,
     /// Where its agent keeps its cache; the agent's own choice if not said.
     pub state_dir: Option<String>,
-    /// A CA bundle for package downloads.
+    /// A CA bundle for package downloads: a file of the controller.
     pub ca_bundle: Option<String>,
+    /// A proxy for package downloads.
+    #[serde(default)]
+    pub proxy: Option<String>,
+    /// Whether its settings may be changed for a campaign.
+    #[serde(default)]
+    pub may_tune: bool,
+    /// A `timetrial` for its processor, where that is another than the controller's: a file of the controller.
+    #[serde(default)]
+    pub binary: Option<String>,
     /// Programs that no package provides, by tool name.
     pub tools: BTreeMap<String, String>,
 }
 
 /// How a machine is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Transport {
     /// This machine.
     Local,
+    /// Another machine, by the user's own `ssh`.
+    Ssh(Ssh),
+    /// A container that lives as long as the campaign.
+    Docker(Docker),
+}
+
+impl Transport {
+    /// `local`, `ssh`, `docker`
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Ssh(_) => "ssh",
+            Self::Docker(_) => "docker",
+        }
+    }
+}
+
+/// A machine behind `ssh`. What is not said comes from the user's own ssh configuration; files are the controller's.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ssh {
+    /// Its name or address, or a `Host` of the ssh configuration.
+    pub host: String,
+    /// The user there.
+    pub user: Option<String>,
+    /// The port of sshd.
+    pub port: Option<u16>,
+    /// A file with a private key.
+    pub key: Option<String>,
+    /// A jump host, as `ssh -J` takes it.
+    pub jump: Option<String>,
+    /// The file of known hosts.
+    pub known_hosts: Option<String>,
+    /// A configuration file in place of the user's own.
+    pub config: Option<String>,
+    /// Whether the agent is root there, by `sudo -n`.
+    pub become_root: bool,
+}
+
+/// A container as a machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Docker {
+    /// The engine, if not that of the environment.
+    pub engine: Option<String>,
+    /// The image, or what the image that is built is called.
+    pub image: String,
+    /// The files of the folder it is built from: names under `inputs/`. None where the image is used as it is.
+    pub build: Vec<String>,
+    /// An existing network to join; one of the campaign's own if not said.
+    pub network: Option<String>,
+    /// Its fixed address there; none where it needs no other machine.
+    pub address: Option<String>,
+    /// The CPUs that it may use.
+    pub cpus: Option<String>,
+    /// The memory that it may use.
+    pub memory_bytes: Option<u64>,
+    /// How many files a process may have open.
+    pub nofile: Option<u64>,
+    /// Settings of its own namespaces.
+    pub sysctls: BTreeMap<String, String>,
 }
 
 /// A daemon as the plan knows it.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::command::shell_words;
 use crate::metric::counted;
-use crate::plan::{Database, Plan, Provision, ProvisionKind, Transport, Trial};
+use crate::plan::{Database, Machine, Plan, Provision, ProvisionKind, Transport, Trial};
 
 /// The whole plan as text.
 pub fn text(plan: &Plan) -> String {
@@ -27,9 +27,7 @@ fn write_all(plan: &Plan, to: &mut String) -> std::fmt::Result {
     writeln!(to, "Machines")?;
     for machine in &plan.machines {
         let (name, roles) = (&machine.name, machine.roles.join(", "));
-        let transport = match machine.transport {
-            Transport::Local => "this machine, as you",
-        };
+        let transport = transport_words(machine);
         writeln!(to, "  {name}: {roles}; {transport}; benchmark address {}", machine.address)?;
     }
     let mut step = 0;
@@ -73,6 +71,26 @@ fn write_all(plan: &Plan, to: &mut String) -> std::fmt::Result {
         }
     }
     Ok(())
+}
+
+/// How a machine is reached, and as whom.
+fn transport_words(machine: &Machine) -> String {
+    match &machine.transport {
+        Transport::Local => "this machine, as you".to_owned(),
+        Transport::Ssh(ssh) => {
+            let user = ssh.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+            let port = ssh.port.map(|port| format!(":{port}")).unwrap_or_default();
+            let jump = ssh.jump.as_ref().map(|jump| format!(" by way of {jump}")).unwrap_or_default();
+            let root = if ssh.become_root && machine.may_tune { ", with sudo" } else { "" };
+            format!("ssh to {user}{}{port}{jump}{root}", ssh.host)
+        }
+        Transport::Docker(docker) => {
+            let made = if docker.build.is_empty() { "from the image" } else { "built from docker/" };
+            let engine = docker.engine.as_ref().map(|engine| format!(" on the engine {engine}")).unwrap_or_default();
+            let space = if docker.build.is_empty() { " " } else { "" };
+            format!("a container {made}{space}{}{engine}", docker.image)
+        }
+    }
 }
 
 fn write_step(to: &mut String, step: &mut usize, line: &str) -> std::fmt::Result {

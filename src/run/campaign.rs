@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::join_all;
+
 use crate::event::{Happening, Outcome, Recorder};
-use crate::host::{Link, LinkError, LocalHost};
+use crate::host::{Connection, Host, Link, LinkError};
 use crate::plan::{Machine, Plan};
 use crate::run::emitter::Emitter;
 use crate::run::error::{RunError, TrialError};
-use crate::run::{StopSignal, prepare, trial};
+use crate::run::{StopSignal, contact, prepare, provision, trial};
 use crate::wire::{Reply, Request};
 
 /// What a campaign works with.
@@ -18,6 +20,8 @@ pub struct Campaign<'a> {
     pub run: &'a str,
     /// The bytes of the input files, by their names in the plan.
     pub inputs: &'a BTreeMap<String, Vec<u8>>,
+    /// Certificates for downloads, by the machines that they are for.
+    pub certificates: &'a BTreeMap<String, String>,
     /// Who runs it, for the machines' locks.
     pub owner: String,
     /// The user's wish to stop.
@@ -40,7 +44,8 @@ pub struct Summary {
 /// A machine in the campaign.
 pub(in crate::run) struct Connected {
     pub link: Link,
-    host: Option<LocalHost>,
+    /// None where it shares the agent of another name.
+    pub host: Option<Host>,
 }
 
 /// The campaign under way.
@@ -69,7 +74,7 @@ impl State<'_> {
 /// recorder is the only one that can't be recorded.
 pub async fn run<C>(campaign: &Campaign<'_>, recorder: &mut dyn Recorder, connect: C) -> Summary
 where
-    C: AsyncFn(&Machine) -> Result<(Option<LocalHost>, Link), LinkError>,
+    C: AsyncFn(&Machine) -> Result<Connection, LinkError>,
 {
     let mut state = State {
         campaign,
@@ -111,7 +116,7 @@ fn finish(state: &mut State<'_>, summary: &Summary) -> std::io::Result<()> {
 
 async fn carry_out<C>(state: &mut State<'_>, connect: C, summary: &mut Summary) -> Result<(), RunError>
 where
-    C: AsyncFn(&Machine) -> Result<(Option<LocalHost>, Link), LinkError>,
+    C: AsyncFn(&Machine) -> Result<Connection, LinkError>,
 {
     let Campaign { plan, run, .. } = *state.campaign;
     state.emitter.emit(Happening::CampaignStarted {
@@ -151,16 +156,12 @@ fn count_of<'a>(summary: &'a mut Summary, result: &Result<(), TrialError>, has_f
 /// Everything before the first change: contact, facts, ports, and the cache.
 async fn get_fit<C>(state: &mut State<'_>, connect: C) -> Result<(), RunError>
 where
-    C: AsyncFn(&Machine) -> Result<(Option<LocalHost>, Link), LinkError>,
+    C: AsyncFn(&Machine) -> Result<Connection, LinkError>,
 {
-    for machine in &state.campaign.plan.machines {
-        let (host, link) = connect(machine).await?;
-        state.machines.insert(machine.name.clone(), Connected { link, host });
-        prepare::hello(state, machine).await?;
-    }
+    contact::all(state, connect).await?;
     prepare::facts(state, "before").await?;
     prepare::ports_free(state).await?;
-    prepare::provision(state).await
+    provision::all(state).await
 }
 
 pub(in crate::run) fn stop_if_asked(state: &State<'_>) -> Result<(), RunError> {
@@ -177,13 +178,16 @@ pub(in crate::run) async fn ask(state: &State<'_>, link: &Link, request: Request
 
 /// Says goodbye to every agent: it stops what still runs and removes its work.
 async fn release(state: &mut State<'_>) -> Result<(), RunError> {
-    let mut first = Ok(());
-    for (machine, Connected { link, host }) in std::mem::take(&mut state.machines) {
+    let machines = std::mem::take(&mut state.machines).into_iter();
+    let owners = machines.filter_map(|(machine, Connected { link, host })| Some((machine, link, host?)));
+    let leaving = owners.map(async |(machine, link, host)| {
         let reply = link.ask(Request::Goodbye).await;
         drop(link);
-        if let Some(host) = host {
-            host.wait().await;
-        }
+        host.wait().await;
+        (machine, reply)
+    });
+    let mut first = Ok(());
+    for (machine, reply) in join_all(leaving).await {
         let result = match reply {
             Ok(Reply::Goodbye { stopped, removed_work_dir }) => state
                 .emitter

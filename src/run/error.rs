@@ -2,6 +2,7 @@
 
 use crate::event::Reason;
 use crate::host::LinkError;
+use crate::wire::Failure;
 
 /// What ends a campaign before its plan does.
 #[derive(Debug, thiserror::Error)]
@@ -48,12 +49,7 @@ impl From<LinkError> for TrialError {
     fn from(error: LinkError) -> Self {
         match error {
             // The agent is there and says why this one thing can't be done: the trial's affair.
-            LinkError::Refused { machine, failure } => Self::Failed(Reason {
-                code: failure.code,
-                message: format!("{machine}: {}", failure.message),
-                detail: failure.detail,
-                hint: failure.hint,
-            }),
+            LinkError::Refused { machine, failure } => Self::Failed(of_failure(&machine, &failure)),
             lost => Self::Fatal(RunError::Link(lost)),
         }
     }
@@ -74,12 +70,8 @@ impl RunError {
             |code: &str, message: String| Reason { code: code.to_owned(), message, detail: Vec::new(), hint: None };
         match self {
             Self::NotFit(reason) | Self::Broken(reason) => reason.clone(),
-            Self::Link(LinkError::Refused { machine, failure }) => Reason {
-                code: failure.code.clone(),
-                message: format!("{machine}: {}", failure.message),
-                detail: failure.detail.clone(),
-                hint: failure.hint.clone(),
-            },
+            Self::Link(LinkError::Refused { machine, failure }) => of_failure(machine, failure),
+            Self::Link(LinkError::Unreachable { machine, failure }) => of_failure(machine, failure),
             Self::Link(lost @ LinkError::Lost { .. }) => Reason {
                 hint: Some(
                     "what it had started ends by itself or is removed by the next run, which says so".to_owned(),
@@ -91,5 +83,15 @@ impl RunError {
             Self::Record(error) => plain("record", format!("can't write the run's record: {error}")),
             Self::Interrupted(signal) => plain("interrupted", format!("stopped by {signal}")),
         }
+    }
+}
+
+/// What an agent or a transport says, as a reason.
+fn of_failure(machine: &str, failure: &Failure) -> Reason {
+    Reason {
+        code: failure.code.clone(),
+        message: format!("{machine}: {}", failure.message),
+        detail: failure.detail.clone(),
+        hint: failure.hint.clone(),
     }
 }

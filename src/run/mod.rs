@@ -1,15 +1,17 @@
 //! Carries out the plan's steps through agents, and emits events. It decides nothing that the plan decided.
 
 mod campaign;
+mod contact;
 mod emitter;
 mod error;
 mod load;
 mod prepare;
+mod provision;
 mod ready;
 mod stop;
 mod trial;
 
 pub use campaign::{Campaign, Summary, run};
 pub use error::RunError;
-pub use prepare::provision_request;
+pub use provision::provision_request;
 pub use stop::{StopHandle, StopSignal, stop_channel};

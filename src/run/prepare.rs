@@ -1,15 +1,14 @@
 //! What comes before the first trial and after the last: hello, facts, ports, packages, sources, the database.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::event::{Happening, Reason, paths};
 use crate::host::LinkError;
-use crate::plan::{Daemon, Database, Machine, Provision, ProvisionKind, Transport};
+use crate::plan::{Daemon, Database, Machine};
 use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
 use crate::run::error::RunError;
-use crate::wire::{self, BuildRequest, DatabaseRequest, Listener, Reply, Request, WorkFile};
+use crate::wire::{self, DatabaseRequest, Listener, Reply, Request, WorkFile};
 
 /// Opens the conversation: the agent takes its lock, and sweeps what a dead one left.
 pub async fn hello(state: &mut State<'_>, machine: &Machine) -> Result<(), RunError> {
@@ -17,7 +16,8 @@ pub async fn hello(state: &mut State<'_>, machine: &Machine) -> Result<(), RunEr
         protocol: wire::PROTOCOL,
         run: state.campaign.run.to_owned(),
         owner: state.campaign.owner.clone(),
-        ca_bundle: machine.ca_bundle.clone(),
+        ca_bundle: state.campaign.certificates.get(&machine.name).cloned(),
+        proxy: machine.proxy.clone(),
     };
     // It may wait for the agent of an earlier run to leave, and says so.
     let Reply::Welcome { version, pid, boot_id, work_dir, swept, .. } =
@@ -25,19 +25,25 @@ pub async fn hello(state: &mut State<'_>, machine: &Machine) -> Result<(), RunEr
     else {
         return Err(out_of_turn(&machine.name));
     };
-    let transport = match machine.transport {
-        Transport::Local => "local",
-    };
     state.work_dirs.insert(machine.name.clone(), work_dir);
     state.emitter.emit(Happening::MachineConnected {
         machine: machine.name.clone(),
-        transport: transport.to_owned(),
+        transport: machine.transport.word().to_owned(),
         agent_pid: pid,
         agent_version: version,
         boot_id,
         swept,
     })?;
     Ok(())
+}
+
+/// Tells that a machine is one that another name leads to as well.
+pub fn shares(state: &mut State<'_>, machine: &Machine, other: &str) -> Result<(), RunError> {
+    let (machine, other) = (machine.name.clone(), other.to_owned());
+    if let Some(work) = state.work_dirs.get(&other).cloned() {
+        state.work_dirs.insert(machine.clone(), work);
+    }
+    Ok(state.emitter.emit(Happening::MachineShared { machine, other })?)
 }
 
 fn out_of_turn(machine: &str) -> RunError {
@@ -90,73 +96,6 @@ pub fn port_taken(listeners: &[Listener], machine: &str, port: u16, whose: &str)
         detail: listeners.iter().filter(|_| listeners.len() > 1).map(ToString::to_string).collect(),
         hint: Some("stop that process, or choose another port in the scenario".to_owned()),
     })
-}
-
-/// Has every machine get what it needs into its cache.
-pub async fn provision(state: &mut State<'_>) -> Result<(), RunError> {
-    for provision in &state.campaign.plan.provisions {
-        provision_one(state, provision).await?;
-    }
-    Ok(())
-}
-
-/// What the agent is asked for a provision, once those that it needs have their digests.
-pub fn provision_request(
-    provision: &Provision,
-    digests: &BTreeMap<String, String>,
-    inputs: &BTreeMap<String, Vec<u8>>,
-) -> Request {
-    let digest = |name: &String| digests.get(name).cloned().unwrap_or_default();
-    let name = provision.name.clone();
-    match provision.what.clone() {
-        ProvisionKind::PackageRoot { suite, packages } => Request::PackageRoot { name, suite, packages },
-        ProvisionKind::BuildRoot { suite, packages } => Request::BuildRoot { name, suite, packages },
-        ProvisionKind::Venv { root, interpreter, requirements, build, .. } => {
-            let text = inputs.get(&requirements).map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-            let build = build.map(|build| BuildRequest { root: digest(&build.root), sources: build.sources });
-            let (root, requirements) = (digest(&root), text.unwrap_or_default());
-            Request::Venv { name, root, interpreter, requirements, build }
-        }
-    }
-}
-
-/// What is asked for, in words.
-fn asked(what: &ProvisionKind) -> String {
-    match what {
-        ProvisionKind::PackageRoot { suite, packages } => format!("packages {} of {suite}", packages.join(", ")),
-        ProvisionKind::BuildRoot { suite, packages } => {
-            format!("packages {} of {suite}, to build with", packages.join(", "))
-        }
-        ProvisionKind::Venv { interpreter, requirements, .. } => format!("{interpreter} with {requirements}"),
-    }
-}
-
-async fn provision_one(state: &mut State<'_>, provision: &Provision) -> Result<(), RunError> {
-    let request = provision_request(provision, &state.digests, state.campaign.inputs);
-    let Provision { name, machine, what } = provision.clone();
-    let begun = Instant::now();
-    state.emitter.emit(Happening::ProvisionStarted {
-        machine: machine.clone(),
-        name: name.clone(),
-        what: asked(&what),
-    })?;
-    let Reply::Provisioned { digest, reused, bytes, versions, .. } =
-        ask_with_progress(state, &machine, request).await?
-    else {
-        return Err(out_of_turn(&machine));
-    };
-    state.digests.insert(name.clone(), digest.clone());
-    state.versions.insert(name.clone(), versions.clone());
-    state.emitter.emit(Happening::ProvisionFinished {
-        machine,
-        name,
-        digest,
-        reused,
-        bytes,
-        took_ms: millis(begun),
-        versions,
-    })?;
-    Ok(())
 }
 
 /// Asks for something long, passing its progress on.

@@ -57,8 +57,10 @@ pub enum FromAgent {
 #[serde(tag = "request", rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the fields say themselves what they hold; units stand in their names")]
 pub enum Request {
-    /// The first: who calls, for which run.
-    Hello { protocol: u32, run: String, owner: String, ca_bundle: Option<String> },
+    /// Say which machine this is, before anything is touched: two names may lead to one.
+    Identify,
+    /// The first that touches something: who calls, for which run; certificates and a proxy for downloads.
+    Hello { protocol: u32, run: String, owner: String, ca_bundle: Option<String>, proxy: Option<String> },
     /// Read the machine.
     ReadFacts,
     /// Who listens on a TCP port.
@@ -160,6 +162,10 @@ pub struct StartRequest {
 #[serde(tag = "reply", rename_all = "kebab-case")]
 #[expect(missing_docs, reason = "the fields say themselves what they hold; units stand in their names")]
 pub enum Reply {
+    /// Two agents that say the same are on one machine and would share one state directory.
+    Identity {
+        identity: String,
+    },
     /// To `Hello`; `swept` tells what a dead agent had left and was removed.
     Welcome {
         protocol: u32,

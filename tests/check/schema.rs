@@ -128,6 +128,6 @@ fn schemas_refuse_what_readers_refuse() {
         assert!(sound.contains(from), "{from}");
         check(0, &sound.replacen(from, to, 1));
     }
-    check(2, "[machine.x]\ntransport = \"ssh\"\nroles = [\"server\"]\n");
+    check(2, "[machine.x]\ntransport = \"telnet\"\nroles = [\"server\"]\n");
     check(2, "[machine.\"../x\"]\ntransport = \"local\"\nroles = [\"server\"]\n");
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use timetrial::command::Exit;
 use timetrial::event::{Event, Recorder, Write};
-use timetrial::host::{HANG_UP, fake};
+use timetrial::host::{Connection, HANG_UP, Host, fake};
 use timetrial::plan::{Machine, Plan};
 use timetrial::run::{Campaign, StopHandle, Summary, run, stop_channel};
 use timetrial::wire::{Answer, Failure, Member, Notice, Reply, Request};
@@ -89,7 +89,9 @@ async fn campaign(plan: Plan, trouble: Trouble) -> Story {
     let handle = Arc::new(handle);
     let inputs = plan.inputs.keys().map(|name| (name.clone(), CONTENT.as_bytes().to_vec())).collect();
     let owner = "a test".to_owned();
-    let campaign = Campaign { plan: &plan, run: "20260101T000000Z-steady-0000", inputs: &inputs, owner, stop };
+    let certificates = BTreeMap::new();
+    let run_id = "20260101T000000Z-steady-0000";
+    let campaign = Campaign { plan: &plan, run: run_id, inputs: &inputs, certificates: &certificates, owner, stop };
     let asked = Arc::new(Mutex::new(Arc::default()));
     let mut kept = Kept::default();
     let connect = async |machine: &Machine| {
@@ -97,7 +99,7 @@ async fn campaign(plan: Plan, trouble: Trouble) -> Story {
         let (link, seen) =
             fake(&machine.name, Box::new(move |request, notices| scene.answer(request, notices))).await?;
         *asked.lock().expect("nobody panicked") = seen;
-        Ok((None, link))
+        Ok(Connection { host: Host::Elsewhere, link })
     };
     let summary = run(&campaign, &mut kept, connect).await;
     let seen: Arc<Mutex<Vec<Request>>> = Arc::clone(&asked.lock().expect("nobody panicked"));
@@ -143,6 +145,7 @@ impl Scene {
     fn fine(&mut self, request: &Request, notices: &mut Vec<Notice>) -> Reply {
         let exit = Exit::Code { code: 0 };
         match request {
+            Request::Identify => Reply::Identity { identity: "one machine".to_owned() },
             Request::Hello { protocol, .. } => Reply::Welcome {
                 protocol: *protocol,
                 version: "0".to_owned(),

@@ -8,6 +8,7 @@ use crate::machine::{CONTENT, Trouble, golden, tell, tell_of};
 /// A request in a few words.
 fn words(request: &Request) -> String {
     match request {
+        Request::Identify => "who are you".to_owned(),
         Request::Hello { .. } => "hello".to_owned(),
         Request::ReadFacts => "read facts".to_owned(),
         Request::Listeners { port } => format!("who listens on {port}"),

@@ -337,6 +337,9 @@ fn plan() -> Plan {
         machines: vec![Machine {
             name: "local".to_owned(),
             transport: Transport::Local,
+            proxy: None,
+            may_tune: false,
+            binary: None,
             roles: ["server", "client", "database"].map(str::to_owned).to_vec(),
             address: "127.0.0.1".to_owned(),
             state_dir: None,

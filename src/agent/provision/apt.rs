@@ -281,6 +281,11 @@ impl Agent {
                 environment.insert(name.into(), bundle.into());
             }
         }
+        if let Some(proxy) = self.proxy.get() {
+            for name in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"] {
+                environment.insert(name.into(), proxy.into());
+            }
+        }
         Ok(Start {
             label: label.to_owned(),
             program,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Placed, nearest_hint};
 use crate::inventory::{Inventory, read_inventory};
+use crate::plan::check::bases::read_bases;
 use crate::plan::check::data::{folder_names, read_data};
 use crate::plan::check::folder::{files_in, name_in, normal};
 use crate::plan::check::{DataSet, InputFile, Project, Written, apply_rules};
@@ -29,9 +30,12 @@ pub fn load_project(scenario: &Path, hosts: Option<&Path>, project: Option<&Path
     if diagnostics.has_syntax_error_in(scenario) {
         return (None, diagnostics);
     }
+    let bases = inventory.as_ref().map(|inventory| read_bases(&folder, inventory, &mut diagnostics));
     let data = read_rest(&folder, &written, inventory.as_ref(), &daemons, &mut diagnostics);
     let Some(inventory) = inventory.filter(|_| !diagnostics.has_errors()) else { return (None, diagnostics) };
-    let inputs = collect_inputs(&folder, &written, &inventory, &daemons, data.as_ref(), &mut diagnostics);
+    let mut inputs = collect_inputs(&folder, &written, &inventory, &daemons, data.as_ref(), &mut diagnostics);
+    inputs.extend(bases.unwrap_or_default());
+    inputs.sort_by(|left, right| left.name.cmp(&right.name));
     if diagnostics.has_errors() {
         return (None, diagnostics);
     }
@@ -123,7 +127,6 @@ fn collect_inputs(
         }
     }
     inputs.extend(data.into_iter().flat_map(data_inputs));
-    inputs.sort_by(|left, right| left.name.cmp(&right.name));
     inputs
 }
 

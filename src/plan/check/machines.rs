@@ -78,6 +78,13 @@ fn machine_with<'a>(inventory: &'a Inventory, role: &str) -> Option<&'a Machine>
     inventory.machines.iter().find(|machine| machine.roles.iter().any(|has| has.value == role))
 }
 
+/// The machines that a scenario uses, each once, in the inventory's order.
+pub(super) fn players<'a>(written: Written<'_>, inventory: &'a Inventory) -> Vec<&'a Machine> {
+    let roles: Vec<&str> = needed_roles(written).into_iter().map(|(role, _, _)| role).collect();
+    let plays = |machine: &&Machine| machine.roles.iter().any(|role| roles.contains(&role.value.as_str()));
+    inventory.machines.iter().filter(plays).collect()
+}
+
 /// A load generator that comes in no package must be named by the machine that the load comes from; and what a machine
 /// names must be a load generator.
 pub(super) fn check_tools(written: Written<'_>, diagnostics: &mut Diagnostics) {

@@ -4,6 +4,8 @@
 //! need several files; all problems in all files come at once. [`apply_rules`] is the pure half: it looks at what was
 //! read and at nothing else.
 
+mod addresses;
+mod bases;
 mod data;
 mod endpoints;
 mod folder;

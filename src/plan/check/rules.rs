@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Diagnostics, Placed};
 use crate::inventory::Inventory;
-use crate::plan::check::{DataSet, endpoints, loads, machines, ports};
+use crate::plan::check::{DataSet, addresses, endpoints, loads, machines, ports};
 use crate::scenario::{Daemon, DatabaseUse, Endpoint, Round, Scenario};
 
 /// What was written, as far as it could be read.
@@ -59,6 +59,7 @@ pub fn apply_rules(written: Written<'_>, diagnostics: &mut Diagnostics) {
     ports::check_database_connections(written, diagnostics);
     machines::check_roles(written, diagnostics);
     machines::check_tools(written, diagnostics);
+    addresses::check_addresses(written, diagnostics);
     endpoints::check_endpoints(written, diagnostics);
     endpoints::check_documents(written, diagnostics);
     endpoints::check_database(written, diagnostics);

@@ -1,7 +1,6 @@
 //! What the machines were, before and after.
 
 use crate::metric::{counted, short_bytes};
-use crate::plan::Transport;
 use crate::report::escape::Text;
 use crate::report::model::types::{Fact, MachineFacts};
 use crate::store::StoredRun;
@@ -21,9 +20,7 @@ fn machine(run: &StoredRun, name: &str) -> MachineFacts {
     let part = run.plan.machines.iter().find(|machine| machine.name == name).map_or_else(
         || "not in the plan".to_owned(),
         |machine| {
-            let transport = match machine.transport {
-                Transport::Local => "local",
-            };
+            let transport = machine.transport.word();
             format!("{} at {}, reached by transport {transport}", machine.roles.join(", "), machine.address)
         },
     );

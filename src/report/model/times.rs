@@ -63,6 +63,9 @@ fn words(run: &StoredRun, happening: &Happening) -> Option<(String, Option<u64>)
                 if swept.is_empty() { String::new() } else { format!("; removed from before: {}", swept.join(", ")) };
             (format!("agent {agent_version} answers on {machine} ({transport}, pid {agent_pid}){swept}"), None)
         }
+        Happening::MachineShared { machine, other } => {
+            (format!("{machine} is the same machine as {other}: they share its agent"), None)
+        }
         Happening::ProvisionFinished { machine, name, reused, took_ms, .. } => {
             let how = if *reused { "reused" } else { "made" };
             (format!("{name} on {machine}: {how}"), Some(*took_ms))
