@@ -142,9 +142,14 @@ fn answer(agent: &Agent, request: Request) -> Result<Reply, Failure> {
         }
         Request::ReadFacts => Ok(Reply::Facts(Box::new(facts::read(&agent.state()?.directory, &agent.identity)))),
         Request::Listeners { port } => Ok(Reply::Listeners { listeners: listeners::on(port) }),
-        Request::PackageRoot { name, suite, packages } => provision::package_root(agent, &name, &suite, &packages),
-        Request::Venv { name, root, interpreter, requirements } => {
-            provision::venv(agent, &provision::VenvRequest { name, root, interpreter, requirements })
+        Request::PackageRoot { name, suite, packages } => {
+            provision::package_root(agent, &name, &suite, &packages, provision::Purpose::Running)
+        }
+        Request::BuildRoot { name, suite, packages } => {
+            provision::package_root(agent, &name, &suite, &packages, provision::Purpose::Building)
+        }
+        Request::Venv { name, root, interpreter, requirements, build } => {
+            provision::venv(agent, &provision::VenvRequest { name, root, interpreter, requirements, build })
         }
         Request::PutFiles { directory, files } => put_files(agent, &directory, &files),
         Request::StartDatabase(request) => {

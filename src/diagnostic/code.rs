@@ -47,10 +47,11 @@ codes! {
     BadText = "bad-text", "A text is empty or holds characters that it may not hold.";
     BadPath = "bad-path", "A path has not the form that its key asks for.";
     BadAddress = "bad-address", "An address is not an IP address.";
-    UnknownPlaceholder = "unknown-placeholder", "A command names a placeholder that does not exist.";
-    UnusedPlaceholder = "unused-placeholder", "No command of a daemon uses a placeholder that it can't do without.";
+    UnknownPlaceholder = "unknown-placeholder", "A command or a template names a placeholder that does not exist.";
+    UnusedPlaceholder = "unused-placeholder", "Nothing of a daemon uses a placeholder that it can't do without.";
     Contradiction = "contradiction", "Two keys of one file can't both be meant.";
     UnpinnedRequirement = "unpinned-requirement", "A pip requirement has no exact version or no hash.";
+    UnknownRequirement = "unknown-requirement", "A distribution is named that the requirements do not have.";
     RequirementOption = "requirement-option", "A pip requirements file sets an option that belongs to the machine.";
     NoProject = "no-project", "No project folder lies around the scenario.";
     UnknownDaemon = "unknown-daemon", "A scenario names a daemon that has no folder.";

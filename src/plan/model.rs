@@ -171,6 +171,12 @@ pub struct Daemon {
     pub workers: u32,
     /// Its sources: names under `inputs/`, in [`Plan::inputs`].
     pub files: Vec<String>,
+    /// Those of them whose placeholders are filled in on the machine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub templates: Vec<String>,
+    /// What the placeholders of templates stand for. `{work}` in a value is the run's work directory.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, String>,
 }
 
 /// A process of a daemon, with placeholders filled in.
@@ -295,6 +301,13 @@ pub enum ProvisionKind {
         /// Package names; the resolver adds what they need.
         packages: Vec<String>,
     },
+    /// Debian packages that something is built with, unpacked with a C library of their own. No daemon uses it.
+    BuildRoot {
+        /// The suite they come from.
+        suite: String,
+        /// Package names; the resolver adds what they need.
+        packages: Vec<String>,
+    },
     /// A Python virtual environment.
     Venv {
         /// The package root its interpreter comes from, by provision name.
@@ -305,7 +318,19 @@ pub enum ProvisionKind {
         requirements: String,
         /// SHA-256 of the requirements.
         sha256: String,
+        /// What of them is built from sources, if anything is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        build: Option<Build>,
     },
+}
+
+/// What of a virtual environment is built from sources.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Build {
+    /// The build root, by provision name.
+    pub root: String,
+    /// The distributions.
+    pub sources: Vec<String>,
 }
 
 /// One measured load on one endpoint of one freshly started daemon.

@@ -182,6 +182,10 @@ pub struct Daemon {
     pub packages: Vec<Placed<String>>,
     /// A pip requirements file with hashes, in its folder.
     pub requirements: Option<Placed<String>>,
+    /// What is built from sources on the machine.
+    pub build: Option<Build>,
+    /// Files in its folder whose placeholders are filled when they are put on the machine.
+    pub templates: Vec<Placed<String>>,
     /// Use what is on the machine's PATH; nothing is provisioned.
     pub system: bool,
     /// Started in order, stopped in reverse.
@@ -192,10 +196,21 @@ pub struct Daemon {
     pub endpoints: Vec<Endpoint>,
 }
 
+/// What of the requirements comes as sources, and what they are built with.
+#[derive(Debug, Clone)]
+pub struct Build {
+    /// Where it stands.
+    pub place: Place,
+    /// Distributions of the requirements.
+    pub sources: Vec<Placed<String>>,
+    /// Debian packages for a root of their own, which is used while building and never by a daemon.
+    pub packages: Vec<Placed<String>>,
+}
+
 /// A process of a daemon.
 #[derive(Debug, Clone)]
 pub struct Process {
-    /// Program and arguments, with `{workers}`, `{address}`, `{port}`, `{pool}`.
+    /// Program and arguments, with placeholders.
     pub command: Vec<Placed<String>>,
     /// Added to its environment; same placeholders.
     pub environment: BTreeMap<String, Placed<String>>,

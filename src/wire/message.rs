@@ -67,8 +67,10 @@ pub enum Request {
     Listeners { port: u16 },
     /// Have Debian packages in the cache, unpacked.
     PackageRoot { name: String, suite: String, packages: Vec<String> },
+    /// Have Debian packages in the cache, unpacked with a C library of their own, to build with.
+    BuildRoot { name: String, suite: String, packages: Vec<String> },
     /// Have a Python virtual environment in the cache.
-    Venv { name: String, root: String, interpreter: String, requirements: String },
+    Venv { name: String, root: String, interpreter: String, requirements: String, build: Option<BuildRequest> },
     /// Make a directory under the run's work directory, and write files into it.
     PutFiles { directory: String, files: Vec<WorkFile> },
     /// Make and start the private cluster.
@@ -91,6 +93,15 @@ pub enum Request {
     Probe { address: String, port: u16, path: String, protocol: String, timeout_ms: u64 },
     /// Stop everything, remove the work directory, answer, and exit.
     Goodbye,
+}
+
+/// What of a virtual environment is built from sources.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildRequest {
+    /// Digest of the build root.
+    pub root: String,
+    /// The distributions.
+    pub sources: Vec<String>,
 }
 
 /// A file for the work directory.

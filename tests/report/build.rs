@@ -61,6 +61,8 @@ pub fn daemon(run: &mut StoredRun, name: &str, title: &str, keep_alive: bool) {
         protocol: "HTTP/1.1".to_owned(),
         workers: 2,
         files: vec![format!("daemons/{name}/application.py")],
+        templates: Vec::new(),
+        values: BTreeMap::new(),
     });
 }
 
@@ -375,6 +377,7 @@ fn plan() -> Plan {
         interpreter: "python3.11".to_owned(),
         requirements: format!("daemons/{name}/requirements.txt"),
         sha256: "c0ffee".repeat(10),
+        build: None,
     };
     let packages = ["postgresql-15", "wrk", "python3.11-venv"].map(str::to_owned).to_vec();
     Plan {
