@@ -7,14 +7,16 @@ use crate::referee::rules::case::percent;
 use crate::referee::verdict::{Gives, Rule};
 use crate::store::SeenCheck;
 
-/// Two checks of a quiet network are closer to each other than this.
-const FAR: f64 = 0.1;
+/// Two checks of one network are closer to each other than this. On a busy, shared virtual machine checks of 3 s were 22 %
+/// apart and checks of 5 s 11 %: the latter says nothing of the network yet, the former says that the machine is no place to
+/// measure.
+const FAR: f64 = 0.15;
 
 /// The rule, for reading.
 pub const RULE: Rule = Rule {
     id: "network-changed",
     gives: Gives::Suspect,
-    text: "The network between load generator and daemon carried more than 10 % more or less after the last trial than before the first: nobody knows which of the two this trial had. A loopback is not judged: it moves with the CPU of its machine.",
+    text: "The network between load generator and daemon carried more than 15 % more or less after the last trial than before the first: nobody knows which of the two this trial had. A loopback is not judged: it moves with the CPU of its machine.",
 };
 
 /// Applies when the network was another one after the last trial.
