@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::event::{Happening, Reason, paths};
-use crate::host::LinkError;
+use crate::host::{Host, LinkError};
 use crate::plan::{Database, Machine};
 use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
@@ -24,12 +24,15 @@ pub async fn hello(state: &mut State<'_>, machine: &Machine) -> Result<(), RunEr
     else {
         return Err(out_of_turn(&machine.name));
     };
+    let host = state.machines.get(&machine.name).and_then(|connected| connected.host.as_ref());
+    let sent_bytes = host.and_then(Host::sent_bytes);
     state.emitter.emit(Happening::MachineConnected {
         machine: machine.name.clone(),
         transport: machine.transport.word().to_owned(),
         agent_pid: pid,
         agent_version: version,
         boot_id,
+        sent_bytes,
         swept,
     })?;
     Ok(())
