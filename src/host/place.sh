@@ -16,7 +16,8 @@ else say nowhere; exit 0
 fi
 if [ "$root" = root ]; then
     # Before anything is sent.
-    sudo -n true || { say sudo; exit 0; }
+    # Its own words, in one line.
+    words=$(sudo -n true 2>&1) || { say sudo "$(printf %s "$words" | tr '\n' ' ')"; exit 0; }
 fi
 binary=$state/bin/$sha/timetrial
 # A binary that root runs must be one that only root can have put there.

@@ -198,7 +198,7 @@ fn understand(target: &SshTarget, line: &str, stderr: &Collected) -> Result<Said
             Failure::new("other-architecture", format!("its processor is of another kind: {rest}"))
         })),
         "sudo" => Err(Failure::new("sudo", "sudo is not there, wants a password, or does not let this user be root")
-            .detail(stderr.lines())
+            .detail((!rest.is_empty()).then(|| rest.to_owned()).into_iter().chain(stderr.lines()))
             .hint(
                 "add a file in /etc/sudoers.d there: `USER ALL=(root) NOPASSWD: ALL`; or take `become` out of hosts.toml, \
                  and nothing is tuned",

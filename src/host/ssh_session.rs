@@ -37,6 +37,40 @@ const LOG_IN: Duration = Duration::from_secs(40);
 
 /// Opens a session. Host keys are checked strictly: a key that is not known is refused, never learned.
 pub async fn open(options: &SshOptions) -> Result<Session, Failure> {
+    match (connect(options).await, &options.jump) {
+        (Err(failure), Some(jump)) => Err(on_the_way(options, jump).await.unwrap_or(failure)),
+        (result, _) => result,
+    }
+}
+
+/// What a jump host's own ssh says does not reach us: each host on the way is asked by itself what it has against us.
+async fn on_the_way(options: &SshOptions, jump: &str) -> Option<Failure> {
+    let hops: Vec<&str> = jump.split(',').collect();
+    for (place, hop) in hops.iter().enumerate() {
+        let before = (place > 0).then(|| hops[..place].join(","));
+        match connect(&SshOptions { jump: before, ..hop_of(options, hop) }).await {
+            Ok(session) => drop(session.close().await),
+            Err(Failure { code, message, detail, hint }) => {
+                return Some(Failure { code, message: format!("its jump host: {message}"), detail, hint });
+            }
+        }
+    }
+    None
+}
+
+/// How a jump host is reached, from what `ssh -J` takes: `user@host:port`.
+fn hop_of(options: &SshOptions, hop: &str) -> SshOptions {
+    let hop = hop.strip_prefix("ssh://").unwrap_or(hop);
+    let (user, place) = hop.rsplit_once('@').map_or((None, hop), |(user, place)| (Some(user.to_owned()), place));
+    let (host, port) = match place.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, port.parse().ok()),
+        _ => (place, None),
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    SshOptions { host, user, port, ..options.clone() }
+}
+
+async fn connect(options: &SshOptions) -> Result<Session, Failure> {
     let mut builder = SessionBuilder::default();
     builder
         .known_hosts_check(KnownHosts::Strict)
@@ -144,6 +178,8 @@ fn refusal(options: &SshOptions, said: &str) -> Failure {
             .as_ref()
             .map_or("your ssh agent and your configuration offer".to_owned(), |key| format!("{} holds", key.display()));
         let asked = said.lines().find_map(|line| line.trim().split_once(": Permission denied (")).map(|(who, _)| who);
+        // Words of ours may stand before it.
+        let asked = asked.and_then(|who| who.rsplit(' ').next());
         let who = asked.map_or_else(|| format!("{user}{host}"), str::to_owned);
         Failure::new("ssh-denied", format!("{who} accepts no key that {key}")).detail(lines()).hint(format!(
             "try it by hand: {by_hand}; `user` and `key` of the machine in hosts.toml say who logs in with what, and the \
@@ -154,10 +190,10 @@ fn refusal(options: &SshOptions, said: &str) -> Failure {
         Failure::new("ssh-no-such-host", format!("there is no host `{name}`"))
             .detail(lines())
             .hint("look at `host` of the machine in hosts.toml, at the name's DNS, or at your ssh configuration")
-    } else if has("stdio forwarding failed") {
-        Failure::new("ssh-jump", format!("{host} can't be reached from its jump host"))
-            .detail(lines())
-            .hint("is it up, does sshd listen there on that port, and does the jump host allow forwarding?")
+    } else if options.jump.is_some() {
+        Failure::new("ssh-jump", format!("{host} can't be reached from its jump host")).detail(lines()).hint(
+            "the jump host lets you in: is the machine up, does sshd listen there, may the jump host forward to it?",
+        )
     } else {
         no_answer(options, said, &by_hand).detail(lines())
     }
@@ -233,6 +269,19 @@ mod tests {
     }
 
     #[test]
+    fn a_jump_host_is_read_as_ssh_reads_it() {
+        let check = |hop: &str, user: Option<&str>, host: &str, port: Option<u16>| {
+            let found = hop_of(&SshOptions { user: Some("me".to_owned()), ..SshOptions::default() }, hop);
+            assert_eq!((found.user.as_deref(), found.host.as_str(), found.port), (user, host, port), "{hop}");
+        };
+        check("gate", None, "gate", None);
+        check("you@gate:2200", Some("you"), "gate", Some(2200));
+        check("ssh://gate:2200", None, "gate", Some(2200));
+        check("you@[fd00::1]:2200", Some("you"), "fd00::1", Some(2200));
+        check("fd00::1", None, "fd00::1", None);
+    }
+
+    #[test]
     fn a_changed_key_names_the_entry_to_remove() {
         let options = SshOptions { host: "lab".to_owned(), port: Some(2222), ..SshOptions::default() };
         let hint = refusal(&options, "IDENTIFICATION HAS CHANGED").hint.unwrap();
@@ -252,10 +301,14 @@ mod tests {
         let closed = "kex_exchange_identification: Connection closed by remote host";
         let unknown = "No ED25519 host key is known for [gate]:2200 and you have requested strict checking.";
         check(&format!("{unknown}\nHost key verification failed.\n{closed}"), "ssh-host-key-unknown", "[gate]:2200");
-        check(&format!("me@gate: Permission denied (publickey).\n{closed}"), "ssh-denied", "me@gate accepts no key");
+        check(
+            &format!("failed to connect: me@gate: Permission denied (publickey).\n{closed}"),
+            "ssh-denied",
+            "me@gate accepts no key",
+        );
         let refused = format!("ssh: connect to host gate port 2200: Connection refused\n{closed}");
         check(&refused, "ssh-refused", "gate is there, but nothing listens on its port 2200");
-        let forward = "channel 0: open failed: connect failed: Connection refused\nstdio forwarding failed";
-        check(&format!("{forward}\n{closed}"), "ssh-jump", "lab can't be reached from its jump host");
+        let options = SshOptions { jump: Some("gate".to_owned()), ..options };
+        assert_eq!(refusal(&options, closed).message, "lab can't be reached from its jump host");
     }
 }
