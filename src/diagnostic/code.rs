@@ -68,10 +68,10 @@ codes! {
     SharedRole = "shared-role", "Two machines have the same role.";
     MissingPostgres = "missing-postgres", "An endpoint uses a database, and the scenario has none.";
     TooFewConnections = "too-few-connections", "PostgreSQL allows fewer connections than a trial may open.";
-    PortClash = "port-clash", "The daemons and PostgreSQL would listen on one port.";
+    PortClash = "port-clash", "Two of the daemons, PostgreSQL and the network check would listen on one port.";
     EphemeralPort = "ephemeral-port", "A port lies in the range from which Linux takes ports for outgoing connections.";
     PrivilegedPort = "privileged-port", "A port below 1024 needs privileges that daemons do not get.";
-    UnknownTool = "unknown-tool", "A load generator of this name does not exist.";
+    UnknownTool = "unknown-tool", "A load generator or network tool of this name does not exist.";
     MissingTool = "missing-tool", "A load generator comes in no package, and the inventory names no binary.";
     NeedlessRate = "needless-rate", "A closed-loop load generator has no rate.";
     MissingRate = "missing-rate", "An open-loop load generator needs a rate.";

@@ -84,7 +84,7 @@ fn words(how: Option<How>, stands: bool, last: Option<&str>) -> Option<String> {
 /// What ssh said last: it keeps a log beside its socket.
 fn last_words(socket: &Path) -> Option<String> {
     let log = std::fs::read_to_string(socket.with_file_name("log")).ok()?;
-    log.lines().rev().map(str::trim).find(|line| !line.is_empty()).map(str::to_owned)
+    log.lines().rev().map(|line| line.trim().trim_end_matches('.')).find(|line| !line.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]

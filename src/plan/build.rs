@@ -8,8 +8,8 @@ use crate::plan::check::Project;
 use crate::plan::document;
 use crate::plan::roles::Roles;
 use crate::plan::{
-    Daemon, Database, DatabaseUse, Document, FORMAT, Load, Plan, Process, Provision, ProvisionKind, Trial, Wait,
-    WorkersAt,
+    Daemon, Database, DatabaseUse, Document, FORMAT, Load, NetworkCheck, Plan, Process, Provision, ProvisionKind,
+    Trial, Wait, WorkersAt, network,
 };
 use crate::scenario;
 use crate::tool;
@@ -42,6 +42,9 @@ pub fn build(project: &Project) -> Result<Plan, PlanError> {
         .map(|daemon| planned_daemon(project, daemon, &roles, &mut provisions))
         .collect::<Result<_, _>>()?;
     let trials = trials(project, &roles, &mut provisions)?;
+    let network =
+        project.scenario.network.as_ref().map(|written| network::planned(written, &trials, database.as_ref()));
+    let network = network.map(|planned| provided(planned, project, &mut provisions));
     let used: BTreeSet<&str> = trials.iter().map(|trial| trial.document.as_str()).collect();
     let documents =
         project.data.iter().flat_map(|data| &data.documents).filter(|(name, _)| used.contains(name.as_str()));
@@ -56,6 +59,7 @@ pub fn build(project: &Project) -> Result<Plan, PlanError> {
         machines: roles.machines()?,
         daemons,
         database,
+        network,
         documents: documents.collect(),
         provisions: provisions.0,
         trials,
@@ -120,6 +124,22 @@ fn database(project: &Project, roles: &Roles<'_>, provisions: &mut Provisions) -
         tables: data.tables.iter().map(|table| (table.table.clone(), table.rows)).collect(),
         files: files.map(|name| input_name(name)).collect(),
     }))
+}
+
+/// The network check with what its tools run from. A binary that the inventory names wins over the package.
+fn provided(mut check: NetworkCheck, project: &Project, provisions: &mut Provisions) -> NetworkCheck {
+    let machines: BTreeSet<&String> = check.pairs.iter().flat_map(|pair| [&pair.client, &pair.server]).collect();
+    for tool in &mut check.tools {
+        let Some(found) = tool::find_network(&tool.name) else { continue };
+        for machine in project.inventory.machines.iter().filter(|machine| machines.contains(&machine.name.value)) {
+            if !machine.tools.contains_key(&tool.name) {
+                let (name, package) = (machine.name.value.as_str(), found.package());
+                let provision = provisions.packages(name, &tool.name, SUITE, &[package]);
+                tool.provisions.insert(name.to_owned(), provision);
+            }
+        }
+    }
+    check
 }
 
 fn planned_daemon(

@@ -4,13 +4,14 @@ mod build;
 pub mod check;
 pub mod document;
 mod model;
+mod network;
 mod roles;
 mod text;
 
 pub use build::{PlanError, build, input_name};
 pub use model::{
-    Daemon, Database, DatabaseUse, Docker, Document, FORMAT, Load, Machine, Plan, Process, Provision, ProvisionKind,
-    Ssh, Transport, Trial, Wait, WorkersAt,
+    Daemon, Database, DatabaseUse, Docker, Document, FORMAT, Load, Machine, NetworkCheck, NetworkPair, NetworkTool,
+    Plan, Process, Provision, ProvisionKind, Ssh, Transport, Trial, Wait, WorkersAt,
 };
 pub use roles::lone_machine;
 pub use text::text;

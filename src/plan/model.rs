@@ -24,6 +24,9 @@ pub struct Plan {
     pub daemons: Vec<Daemon>,
     /// The database, if there is one.
     pub database: Option<Database>,
+    /// The network check, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkCheck>,
     /// The documents that endpoints must answer, by name.
     pub documents: BTreeMap<String, Document>,
     /// What is put into each machine's cache.
@@ -42,9 +45,15 @@ impl Plan {
         self.daemons.iter().find(|daemon| daemon.name == name)
     }
 
+    /// The machine with this name.
+    pub fn machine(&self, name: &str) -> Option<&Machine> {
+        self.machines.iter().find(|machine| machine.name == name)
+    }
+
     /// Seconds of load and of planned waiting: what the campaign takes at least once everything is provisioned.
     pub fn estimate_s(&self) -> f64 {
-        self.trials.iter().map(Trial::estimate_s).sum::<f64>() + self.database.as_ref().map_or(0.0, |_| 3.0)
+        let network = self.network.as_ref().map_or(0.0, |network| 2.0 * network.estimate_s());
+        self.trials.iter().map(Trial::estimate_s).sum::<f64>() + self.database.as_ref().map_or(0.0, |_| 3.0) + network
     }
 }
 
@@ -212,6 +221,44 @@ pub struct Database {
     pub tables: BTreeMap<String, u64>,
     /// The data set's files: names under `inputs/`.
     pub files: Vec<String>,
+}
+
+/// A check of the network, made before the first trial and after the last, while nothing else runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NetworkCheck {
+    /// The tools, in order.
+    pub tools: Vec<NetworkTool>,
+    /// Seconds that each sends.
+    pub duration_s: f64,
+    /// The port that the waiting side listens on.
+    pub port: u16,
+    /// The ways that load takes: from load generators to daemons, and from daemons to a database on another machine.
+    pub pairs: Vec<NetworkPair>,
+}
+
+impl NetworkCheck {
+    /// Seconds that it takes once: each tool on each pair, and a little for its start and stop.
+    pub fn estimate_s(&self) -> f64 {
+        (self.tools.len() * self.pairs.len()) as f64 * (self.duration_s + 0.5)
+    }
+}
+
+/// A network tool, decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NetworkTool {
+    /// Its name.
+    pub name: String,
+    /// The package root it runs from, by provision name, for each machine; none where the inventory names a binary.
+    pub provisions: BTreeMap<String, String>,
+}
+
+/// A way that load takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkPair {
+    /// The machine that asks.
+    pub client: String,
+    /// The machine that answers. The same one, where both are: then the loopback is checked.
+    pub server: String,
 }
 
 /// A document that endpoints must answer.

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use crate::command::shell_words;
 use crate::metric::counted;
-use crate::plan::{Database, Machine, Plan, Provision, ProvisionKind, Transport, Trial};
+use crate::plan::{Database, Machine, NetworkPair, NetworkTool, Plan, Provision, ProvisionKind, Transport, Trial};
+use crate::tool;
 
 /// The whole plan as text.
 pub fn text(plan: &Plan) -> String {
@@ -35,6 +36,9 @@ fn write_all(plan: &Plan, to: &mut String) -> std::fmt::Result {
     for provision in &plan.provisions {
         write_step(to, &mut step, &provision_line(provision))?;
     }
+    for line in network_lines(plan) {
+        write_step(to, &mut step, &line)?;
+    }
     for daemon in &plan.daemons {
         let line =
             format!("put the {} of {} into the work directory", counted(daemon.files.len(), "file"), daemon.name);
@@ -55,6 +59,9 @@ fn write_all(plan: &Plan, to: &mut String) -> std::fmt::Result {
     writeln!(to, "\nAfter the last trial")?;
     if let Some(database) = &plan.database {
         write_step(to, &mut step, &format!("stop PostgreSQL on {} and remove its data", database.machine))?;
+    }
+    for line in network_lines(plan) {
+        write_step(to, &mut step, &line)?;
     }
     for machine in &plan.machines {
         let line = format!("{}: stop whatever still runs, remove the work directory; the cache stays", machine.name);
@@ -111,6 +118,26 @@ fn provision_line(provision: &Provision) -> String {
             )
         }
     }
+}
+
+/// One line for each check: it is made before the first trial and after the last in the same way.
+fn network_lines(plan: &Plan) -> Vec<String> {
+    let Some(network) = &plan.network else { return Vec::new() };
+    let line = |tool: &NetworkTool, pair: &NetworkPair| {
+        let NetworkPair { client, server } = pair;
+        let way = if client == server {
+            format!("over the loopback of {server}, where no network is")
+        } else {
+            format!("between {client} and {server}")
+        };
+        let back = tool::find_network(&tool.name).and_then(|found| found.back_port(network.port));
+        let back = back.map(|port| format!(" and back to port {port} of {client}")).unwrap_or_default();
+        let (name, port, duration) = (&tool.name, network.port, network.duration_s);
+        format!(
+            "{way}: check the network by {name}, both ways at once for {duration} s, to port {port} of {server}{back}"
+        )
+    };
+    network.pairs.iter().flat_map(|pair| network.tools.iter().map(move |tool| line(tool, pair))).collect()
 }
 
 fn database_line(database: &Database) -> String {

@@ -5,6 +5,7 @@ mod contact;
 mod emitter;
 mod error;
 mod load;
+mod network;
 mod prepare;
 mod provision;
 mod ready;

@@ -8,6 +8,7 @@ use crate::plan::{Database, Machine};
 use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
 use crate::run::error::RunError;
+use crate::run::network;
 use crate::wire::{self, DatabaseRequest, Listener, Reply, Request, WorkFile};
 
 /// Opens the conversation: the agent takes its lock, and sweeps what a dead one left.
@@ -66,6 +67,7 @@ pub async fn ports_free(state: &mut State<'_>) -> Result<(), RunError> {
     let mut wanted: Vec<(String, u16, &str)> =
         plan.trials.iter().map(|trial| (trial.server.clone(), trial.port, "the daemons")).collect();
     wanted.extend(plan.database.iter().map(|database| (database.machine.clone(), database.port, "PostgreSQL")));
+    wanted.extend(network::ports(plan).into_iter().map(|(machine, port)| (machine, port, "the network check")));
     wanted.sort();
     wanted.dedup();
     for (machine, port, whose) in wanted {

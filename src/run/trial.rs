@@ -77,7 +77,7 @@ async fn start(state: &mut State<'_>, trial: &Trial, running: &mut Vec<Running>)
 }
 
 /// What the agent refuses for one daemon (a program that is not there) is that trial's failure.
-fn as_trial_error(error: RunError) -> TrialError {
+pub(in crate::run) fn as_trial_error(error: RunError) -> TrialError {
     match error {
         RunError::Link(error) => error.into(),
         other => other.into(),

@@ -11,8 +11,8 @@ mod schema;
 pub use daemon::{parse_daemon, read_daemon};
 pub use daemon_keys::{DAEMON, PLACEHOLDERS};
 pub use model::{
-    Authentication, Daemon, DatabaseUse, Endpoint, Load, Postgres, Process, Round, Scenario, SslMode, Traits, Wait,
-    WorkersAt,
+    Authentication, Daemon, DatabaseUse, Endpoint, Load, Network, Postgres, Process, Round, Scenario, SslMode, Traits,
+    Wait, WorkersAt,
 };
 pub use read::{parse_scenario, read_scenario};
 pub use requirements::check_requirements;

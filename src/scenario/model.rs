@@ -29,10 +29,25 @@ pub struct Scenario {
     pub data: Option<Placed<String>>,
     /// The database, if the daemons need one.
     pub postgres: Option<Postgres>,
+    /// The network check, if there is one.
+    pub network: Option<Network>,
     /// Bounds for waiting.
     pub wait: Wait,
     /// The rounds, in order.
     pub rounds: Vec<Round>,
+}
+
+/// A check of the network, before the first trial and after the last.
+#[derive(Debug, Clone)]
+pub struct Network {
+    /// Where the table stands.
+    pub place: Place,
+    /// The network tools, one after the other.
+    pub tools: Vec<Placed<String>>,
+    /// How long each sends.
+    pub duration: Placed<Duration>,
+    /// The TCP port that its server listens on.
+    pub port: Placed<u16>,
 }
 
 /// Bounds for waiting on a daemon.

@@ -7,7 +7,7 @@ use crate::diagnostic::{
     Code, Diagnostic, Diagnostics, SourceFile, Table, TableOf, is_name, read_document, read_source,
 };
 use crate::scenario::scenario_keys::{self as keys, SCENARIO};
-use crate::scenario::{Load, Postgres, Round, Scenario, Wait};
+use crate::scenario::{Load, Network, Postgres, Round, Scenario, Wait};
 
 /// Reads a scenario from the disk; nothing if the file can't be read. See [`parse_scenario`].
 pub fn read_scenario(path: &Path, diagnostics: &mut Diagnostics) -> Option<Scenario> {
@@ -50,8 +50,21 @@ fn scenario(table: &Table<'_>) -> Scenario {
         port: table.value(&keys::PORT),
         data: table.optional(&keys::DATA),
         postgres: table.optional(&keys::POSTGRES).map(|postgres| postgres.value),
+        network: table.optional(&keys::NETWORK).map(|network| network.value),
         wait: table.value(&keys::WAIT).value,
         rounds,
+    }
+}
+
+/// Reads `[network]`.
+pub(super) fn network(table: &Table<'_>) -> Network {
+    let tools = table.value(&keys::NETWORK_TOOL).value;
+    table.report_duplicates(&tools, "network tool");
+    Network {
+        place: table.place().clone(),
+        tools,
+        duration: table.value(&keys::NETWORK_DURATION),
+        port: table.value(&keys::NETWORK_PORT),
     }
 }
 

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use crate::diagnostic::{EndpointPath, Identifier, Key, ListOf, Shape, Span, TableOf, Text, Whole, Word, Words};
+use crate::diagnostic::{
+    EndpointPath, Identifier, Key, ListOf, OneOrMore, Shape, Span, TableOf, Text, Whole, Word, Words,
+};
 use crate::scenario::read;
-use crate::scenario::{Authentication, Load, Postgres, Round, SslMode, Wait};
+use crate::scenario::{Authentication, Load, Network, Postgres, Round, SslMode, Wait};
 
 /// The keys of the whole file.
-pub static SCENARIO: Shape =
-    Shape { what: "a scenario", keys: &[&TITLE, &DAEMONS, &WORKERS, &POOL, &PORT, &DATA, &POSTGRES, &WAIT, &ROUNDS] };
+pub static SCENARIO: Shape = Shape {
+    what: "a scenario",
+    keys: &[&TITLE, &DAEMONS, &WORKERS, &POOL, &PORT, &DATA, &POSTGRES, &NETWORK, &WAIT, &ROUNDS],
+};
 
 pub(super) static TITLE: Key<Text> = Key::required("title", "One line for people: what is compared.", Text);
 
@@ -45,6 +49,13 @@ pub(super) static POSTGRES: Key<TableOf<Postgres>> = Key::optional(
     "postgres",
     "A private PostgreSQL cluster, made new for the campaign and filled from the data set.",
     TableOf { shape: &POSTGRES_SHAPE, read: read::postgres },
+);
+
+pub(super) static NETWORK: Key<TableOf<Network>> = Key::optional(
+    "network",
+    "A check of the network before the first trial and after the last, between all machines that load goes between: both \
+     ways at once.",
+    TableOf { shape: &NETWORK_SHAPE, read: read::network },
 );
 
 pub(super) static WAIT: Key<TableOf<Wait>> = Key::optional(
@@ -130,6 +141,27 @@ pub(super) static MAX_CONNECTIONS: Key<Whole<u32>> = Key::default(
     "How many connections PostgreSQL allows; 3 of them are kept for its superuser.",
     Whole { min: 10, max: 10_000 },
     || 100,
+);
+
+static NETWORK_SHAPE: Shape = Shape { what: "`[network]`", keys: &[&NETWORK_TOOL, &NETWORK_DURATION, &NETWORK_PORT] };
+
+pub(super) static NETWORK_TOOL: Key<OneOrMore<Identifier>> = Key::required(
+    "tool",
+    "What sends: `iperf` (version 2, as in 2015), `iperf3`, or both in a list, one after the other.",
+    OneOrMore(ListOf { item: Identifier::PLAIN, at_least: 1 }),
+);
+
+pub(super) static NETWORK_DURATION: Key<Span> =
+    Key::default("duration", "How long each check sends, in whole seconds.", seconds(1, 3_600), || {
+        Duration::from_secs(5)
+    });
+
+pub(super) static NETWORK_PORT: Key<Whole<u16>> = Key::default(
+    "port",
+    "The TCP port that the waiting side listens on; iperf needs the next one as well, on the other machine. Not the 5001 \
+     or 5201 of a server that may run on the machine already.",
+    Whole { min: 1, max: u16::MAX - 1 },
+    || 15_201,
 );
 
 static WAIT_SHAPE: Shape = Shape { what: "`[wait]`", keys: &[&READY, &CALM, &STOP] };

@@ -189,6 +189,34 @@ pub enum ParseError {
         /// All threads.
         threads: u32,
     },
+    /// The tool tells an error in its own output; its exit code may be 0 all the same.
+    #[error("{tool} ended with {exit} and says: {said}")]
+    Says {
+        /// The tool.
+        tool: &'static str,
+        /// How it ended.
+        exit: Exit,
+        /// What it says.
+        said: FirstLine,
+    },
+    /// What should be one JSON document is none, or lacks something.
+    #[error("the JSON of {tool} can't be read: {why}")]
+    BadDocument {
+        /// The tool.
+        tool: &'static str,
+        /// The JSON reader's reason.
+        why: String,
+    },
+    /// The two sides of a network check tell two things.
+    #[error("{what}: the client says {client}, the server says {server}")]
+    SidesDisagree {
+        /// What differs.
+        what: &'static str,
+        /// The client's figure.
+        client: String,
+        /// The server's figure.
+        server: String,
+    },
     /// Figures that can't be.
     #[error("{what} can't be: {why}")]
     Implausible {

@@ -1,13 +1,16 @@
 //! One file for each outside tool: how it is called, what it prints. Pure.
 //!
 //! `load.rs` says what a load generator must offer, `registry.rs` names them all, and each tool has a file of its own
-//! (`wrk.rs`, `wrk2.rs`). wrk and wrk2 print nearly the same: what they share stands in `text.rs` (their text),
+//! (`wrk.rs`, `wrk2.rs`; for network checks, by `network.rs`: `iperf.rs`, `iperf3.rs`). wrk and wrk2 print nearly the same: what they share stands in `text.rs` (their text),
 //! `exact.rs` (the line of JSON that our Lua hook adds) and `agree.rs` (the one held against the other).
 
 mod agree;
 mod error;
 mod exact;
+pub mod iperf;
+pub mod iperf3;
 mod load;
+mod network;
 mod printed;
 mod registry;
 pub mod text;
@@ -19,5 +22,6 @@ mod fixtures;
 
 pub use error::{FirstLine, ParseError, RequestError};
 pub use load::{Invocation, LoadRequest, LoadTool, Pace, SideFile, check};
+pub use network::{NetworkRequest, NetworkTool, Sides};
 pub use printed::Printed;
-pub use registry::{find, names};
+pub use registry::{find, find_network, names, network_names};

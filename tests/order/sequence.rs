@@ -1,6 +1,6 @@
 //! All goes well: the exact sequence.
 
-use timetrial::event::{Happening, Outcome};
+use timetrial::event::{Happening, Moment, Outcome};
 use timetrial::wire::Request;
 
 use crate::machine::{Trouble, tell};
@@ -28,9 +28,11 @@ fn words(request: &Request) -> String {
     }
 }
 
-const BEFORE: [&str; 11] = [
+const BEFORE: [&str; 12] = [
     "hello",
     "read facts",
+    "who listens on 15201",
+    "who listens on 15202",
     "who listens on 18471",
     "who listens on 25432",
     "packages postgresql@bench",
@@ -38,9 +40,18 @@ const BEFORE: [&str; 11] = [
     "venv venv-counter@bench from digest of python3.11@bench",
     "packages packages-counter@bench",
     "packages wrk@bench",
-    "put 2 into daemons/counter",
-    "start database from digest of postgresql@bench",
+    "packages iperf@bench",
 ];
+
+const FILL: [&str; 2] = ["put 2 into daemons/counter", "start database from digest of postgresql@bench"];
+
+/// A network check whose waiting side has this number.
+fn network(first: usize) -> Vec<String> {
+    let ports = ["who listens on 15201", "who listens on 15202"].map(str::to_owned);
+    let listens = ["start network server by iperf", "who listens on 15201", "start network client by iperf"];
+    let stops = [format!("stop {}", first + 1), format!("stop {first}")];
+    ports.clone().into_iter().chain(listens.map(str::to_owned)).chain(stops).chain(ports).collect()
+}
 
 /// One trial whose first process has this number: the daemon's two processes, the warm-up and the load after them.
 fn trial(id: &str, first: usize) -> Vec<String> {
@@ -70,9 +81,13 @@ fn trial(id: &str, first: usize) -> Vec<String> {
 fn a_campaign_of_two_trials() {
     let story = tell(Trouble::Nothing);
     let mut expected: Vec<String> = BEFORE.map(str::to_owned).to_vec();
-    expected.extend(trial("0001", 0));
-    expected.extend(trial("0002", 4));
-    expected.extend(["log of the database", "stop database", "read facts", "goodbye"].map(str::to_owned));
+    expected.extend(network(0));
+    expected.extend(FILL.map(str::to_owned));
+    expected.extend(trial("0001", 2));
+    expected.extend(trial("0002", 6));
+    expected.extend(["log of the database", "stop database"].map(str::to_owned));
+    expected.extend(network(10));
+    expected.extend(["read facts", "goodbye"].map(str::to_owned));
     let asked: Vec<String> = story.asked.iter().map(words).collect();
     assert_eq!(asked, expected);
     assert_eq!((story.summary.measured, story.summary.failed, story.summary.not_run), (2, 0, 0));
@@ -124,6 +139,10 @@ fn what_was_measured_is_kept_in_the_trials_folder() {
         "machines/bench/facts-before.json",
         "machines/bench/facts-after.json",
         "machines/bench/postgresql.stderr",
+        "network/before/bench/bench/iperf-client.stdout",
+        "network/before/bench/bench/iperf-server.stdout",
+        "network/after/bench/bench/iperf-client.stdout",
+        "network/after/bench/bench/iperf-server.stdout",
         "trials/0002/trial.json",
         "trials/0002/metrics.json",
         "trials/0002/raw/load.stdout",
@@ -132,4 +151,14 @@ fn what_was_measured_is_kept_in_the_trials_folder() {
     ] {
         assert!(story.files.iter().any(|kept| kept == file), "no {file} in {:?}", story.files);
     }
+}
+
+#[test]
+fn the_network_is_told_before_and_after() {
+    let story = tell(Trouble::Nothing);
+    let told = story.events.iter().filter_map(|event| match &event.event {
+        Happening::NetworkChecked { when, figures, .. } => Some((*when, figures.to_client.bytes_received)),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [(Moment::Before, 50_462_720), (Moment::After, 50_462_720)]);
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use timetrial::command::{Command, Exit};
-use timetrial::event::{Event, Happening, Outcome, Reason};
-use timetrial::metric::{ErrorCounts, Latency, LoadFigures, Percentile};
+use timetrial::event::{Event, Happening, Moment, Outcome, Reason};
+use timetrial::metric::{ErrorCounts, Flow, Latency, LoadFigures, NetworkFigures, Percentile};
 use timetrial::plan::{
-    Daemon, Database, DatabaseUse, Document, Load, Machine, Plan, Process, Provision, ProvisionKind, Transport, Trial,
-    Wait, WorkersAt,
+    Daemon, Database, DatabaseUse, Document, Load, Machine, NetworkCheck, NetworkPair, NetworkTool, Plan, Process,
+    Provision, ProvisionKind, Transport, Trial, Wait, WorkersAt,
 };
 use timetrial::store::{RunState, Seen, StoredRun, StoredTrial};
 use timetrial::wire::Facts;
@@ -175,6 +175,53 @@ pub fn measured(run: &mut StoredRun, trial: Trial, figures: LoadFigures, seen: S
     happens(run, 3, Happening::PortFree { trial: id.clone(), port: trial.port, took_ms: 2 });
     happens(run, 1, Happening::TrialFinished { trial: id, outcome: Outcome::Measured, took_ms: 16_810 });
     run.trials.push(StoredTrial { trial, outcome: Some(Outcome::Measured), figures: Some(figures), seen });
+}
+
+/// Plans a network check by these tools between two machines, for the trials that are planned already.
+pub fn between_two_machines(run: &mut StoredRun, tools: &[&str]) {
+    let client =
+        Machine { name: "loader".to_owned(), address: "192.168.2.100".to_owned(), ..run.plan.machines[0].clone() };
+    run.plan.machines.push(client);
+    for trial in &mut run.plan.trials {
+        trial.client = "loader".to_owned();
+    }
+    let tool = |name: &&str| NetworkTool { name: (*name).to_owned(), provisions: BTreeMap::new() };
+    run.plan.network = Some(NetworkCheck {
+        tools: tools.iter().map(tool).collect(),
+        duration_s: 5.0,
+        port: 15_201,
+        pairs: vec![NetworkPair { client: "loader".to_owned(), server: "local".to_owned() }],
+    });
+}
+
+/// A network check that saw these rates, in Mbit/s: of requests, and of answers.
+pub fn checked(run: &mut StoredRun, when: Moment, tool: &str, requests: u64, answers: u64) {
+    let retransmits = (tool == "iperf3").then_some(3);
+    let flow = |megabits: u64| {
+        let bytes = megabits * 1_000_000 / 8 * 5;
+        Flow { bytes_received: bytes, duration_us: 5_000_000, bytes_sent: bytes + 1_448, retransmits }
+    };
+    let figures = NetworkFigures {
+        to_server: flow(requests),
+        to_client: flow(answers),
+        client_cpu_percent: retransmits.map(|_| 11.4),
+        server_cpu_percent: retransmits.map(|_| 9.8),
+        tool: format!("{tool} of a test"),
+    };
+    let command = |side: &str| [tool, side, "-p", "15201"].map(str::to_owned).to_vec();
+    let (client, server, tool) = ("loader".to_owned(), "local".to_owned(), tool.to_owned());
+    let (client_command, server_command) = (command("-c"), command("-s"));
+    let checked = Happening::NetworkChecked {
+        when,
+        client,
+        server,
+        tool,
+        figures,
+        client_command,
+        server_command,
+        took_ms: 5_412,
+    };
+    happens(run, 5_412, checked);
 }
 
 /// A trial that failed before its load.
@@ -346,6 +393,7 @@ fn plan() -> Plan {
         }],
         daemons: Vec::new(),
         database: Some(database()),
+        network: None,
         documents: BTreeMap::from(
             ["index", "agents"]
                 .map(|name| (name.to_owned(), Document { sha256: "00".repeat(32), content: serde_json::Value::Null })),

@@ -125,7 +125,7 @@ fn a_frozen_link_is_noticed_at_both_ends() {
     let running = begin(&bench);
     bench.sshd.signal_sessions(Signal::SIGSTOP);
     let begun = Instant::now();
-    assert_lost(&bench, running, "the connection to it broke: Timeout, server 127.0.0.2 not responding.");
+    assert_lost(&bench, running, "the connection to it broke: Timeout, server 127.0.0.2 not responding");
     assert!(begun.elapsed() < NOTICED, "{:?}", begun.elapsed());
     // At the far end nothing was closed: sshd is still stopped, and with it the agent's streams.
     assert!(!bench.sshd.sessions().is_empty());

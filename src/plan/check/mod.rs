@@ -12,6 +12,7 @@ mod folder;
 mod load;
 mod loads;
 mod machines;
+mod network;
 mod ports;
 mod project;
 mod rules;

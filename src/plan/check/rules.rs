@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Diagnostics, Placed};
 use crate::inventory::Inventory;
-use crate::plan::check::{DataSet, addresses, endpoints, loads, machines, ports};
+use crate::plan::check::{DataSet, addresses, endpoints, loads, machines, network, ports};
 use crate::scenario::{Daemon, DatabaseUse, Endpoint, Round, Scenario};
 
 /// What was written, as far as it could be read.
@@ -57,6 +57,7 @@ pub fn apply_rules(written: Written<'_>, diagnostics: &mut Diagnostics) {
     diagnostics.seal();
     ports::check_ports(written, diagnostics);
     ports::check_database_connections(written, diagnostics);
+    network::check_network(written, diagnostics);
     machines::check_roles(written, diagnostics);
     machines::check_tools(written, diagnostics);
     addresses::check_addresses(written, diagnostics);

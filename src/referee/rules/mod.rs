@@ -13,6 +13,8 @@ mod keep_alive;
 mod leftovers;
 mod list;
 mod littles_law;
+mod network_changed;
+mod network_limit;
 pub(super) mod not_measured;
 mod printed_rate;
 mod protocol;

@@ -8,8 +8,8 @@ use crate::metric::{LoadFigures, count, counted};
 use crate::plan::{Daemon, Load, Trial, WorkersAt};
 use crate::referee::{Judgement, Verdict};
 use crate::report::escape::Text;
-use crate::report::model::times;
 use crate::report::model::types::{Group, ReasonText, Row, Section, Shows, Traits, TrialTimes};
+use crate::report::model::{network, times};
 use crate::store::{Seen, StoredRun, StoredTrial};
 
 /// One section for each round, document and load, in the plan's order.
@@ -165,6 +165,7 @@ fn row(run: &StoredRun, judgement: &Judgement, trial: &Trial, stored: Option<&St
         outcome: outcome_word(stored),
         reason: stored.and_then(|stored| reason(stored.outcome.as_ref())),
         rate_asked: figures.as_ref().and_then(|figures| figures.rate_asked).or(trial.load.rate),
+        ceiling: figures.as_ref().and_then(|figures| network::ceiling(run, trial, figures)),
         figures,
         traits: traits(trial, daemon, seen),
         body_bytes: seen.body_bytes,
