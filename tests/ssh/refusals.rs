@@ -82,6 +82,18 @@ fn nobody_listening_no_such_host_and_no_such_file_are_three_errors() {
 }
 
 #[test]
+#[ignore = "needs sshd: its project is made with ssh's own tools"]
+fn a_controller_without_ssh_is_told() {
+    let Some(bench) = Bench::new() else { return };
+    let mut command = bench.command(RUN);
+    command.env("PATH", bench.project.path("bin"));
+    let ended = Running::start(&bench.project, command).end();
+    ended.assert_code(5).assert_said("bench: there is no `ssh` program on this machine, the controller");
+    ended.assert_said("(hint: install it: apt-get install openssh-client)");
+    bench.assert_clean();
+}
+
+#[test]
 #[ignore = "needs sshd: waits for the 10 s that a connection may take"]
 fn a_host_that_says_nothing_has_a_time_limit() {
     let Some(mut bench) = Bench::new() else { return };
