@@ -26,7 +26,9 @@ pub fn of(event: &Happening, told: Option<&Outcome>) -> Vec<String> {
         Happening::DaemonCalm { calm: false, cpu_percent, .. } => {
             vec![format!("    not calm before the load: {cpu_percent:.0} % of a CPU")]
         }
-        Happening::TrialMeasured { figures, .. } => vec![format!("    {}", figures_line(&figures.clone().founded()))],
+        Happening::TrialMeasured { figures, .. } => {
+            vec![format!("    {}", figures_line(&LoadFigures::clone(figures).founded()))]
+        }
         Happening::DocumentChecked { right: false, detail, .. } => {
             vec![format!("    wrong answer after the load: {}", printable(detail.as_deref().unwrap_or("no detail")))]
         }

@@ -118,7 +118,7 @@ pub enum Happening {
     /// The load generator ended.
     LoadFinished { trial: String, exit: Exit, took_ms: u64 },
     /// Its output was read.
-    TrialMeasured { trial: String, figures: LoadFigures },
+    TrialMeasured { trial: String, figures: Box<LoadFigures> },
     /// The same document was asked for again after the load.
     DocumentChecked { trial: String, right: bool, detail: Option<String> },
     /// The daemon is gone.

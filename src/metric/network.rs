@@ -43,7 +43,8 @@ impl Flow {
 /// How far two rates are apart, as a share of the larger one. Nothing where one of them is no rate.
 pub fn apart(one: f64, other: f64) -> Option<f64> {
     let (small, large) = (one.min(other), one.max(other));
-    (small.is_finite() && large.is_finite() && small >= 0.0 && large > 0.0).then(|| 1.0 - small / large)
+    // `min` and `max` pass over what is no number.
+    (one.is_finite() && other.is_finite() && small >= 0.0 && large > 0.0).then(|| 1.0 - small / large)
 }
 
 #[cfg(test)]

@@ -171,6 +171,12 @@ pub struct Daemon {
     pub workers: u32,
     /// Its sources: names under `inputs/`, in [`Plan::inputs`].
     pub files: Vec<String>,
+    /// Those of them whose placeholders are filled in on the machine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub templates: Vec<String>,
+    /// What the placeholders of templates stand for. `{work}` in a value is the run's work directory.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, String>,
 }
 
 /// A process of a daemon, with placeholders filled in.
@@ -180,6 +186,9 @@ pub struct Process {
     pub command: Command,
     /// Where the stated number of workers is counted.
     pub workers: WorkersAt,
+    /// Children whose command line holds one of these are no workers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub helpers: Vec<String>,
 }
 
 /// Where the stated number of workers is counted.
@@ -292,6 +301,13 @@ pub enum ProvisionKind {
         /// Package names; the resolver adds what they need.
         packages: Vec<String>,
     },
+    /// Debian packages that something is built with, unpacked with a C library of their own. No daemon uses it.
+    BuildRoot {
+        /// The suite they come from.
+        suite: String,
+        /// Package names; the resolver adds what they need.
+        packages: Vec<String>,
+    },
     /// A Python virtual environment.
     Venv {
         /// The package root its interpreter comes from, by provision name.
@@ -302,7 +318,19 @@ pub enum ProvisionKind {
         requirements: String,
         /// SHA-256 of the requirements.
         sha256: String,
+        /// What of them is built from sources, if anything is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        build: Option<Build>,
     },
+}
+
+/// What of a virtual environment is built from sources.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Build {
+    /// The build root, by provision name.
+    pub root: String,
+    /// The distributions.
+    pub sources: Vec<String>,
 }
 
 /// One measured load on one endpoint of one freshly started daemon.
@@ -382,14 +410,27 @@ pub struct Load {
     pub threads: u32,
     /// Connections.
     pub connections: u32,
+    /// Requests under way at once on each connection, for a tool that can have several.
+    #[serde(default)]
+    pub streams: Option<u32>,
     /// Seconds measured.
     pub duration_s: f64,
     /// Seconds of the same load before, unmeasured.
     pub warm_up_s: Option<f64>,
     /// Requests per second, for an open-loop tool.
     pub rate: Option<u64>,
-    /// After this many seconds an answer counts as late.
-    pub timeout_s: f64,
+    /// After this many seconds an answer counts as late; nothing for a tool without a time limit.
+    pub timeout_s: Option<f64>,
+}
+
+impl Load {
+    /// ` with 10 requests at once`; nothing where each connection has one.
+    pub fn streams_words(&self) -> String {
+        match self.streams {
+            Some(streams) if streams > 1 => format!(" with {streams} requests at once on each"),
+            _ => String::new(),
+        }
+    }
 }
 
 /// Bounds for waiting, in seconds.

@@ -40,8 +40,12 @@ fn write_all(plan: &Plan, to: &mut String) -> std::fmt::Result {
         write_step(to, &mut step, &line)?;
     }
     for daemon in &plan.daemons {
-        let line =
+        let mut line =
             format!("put the {} of {} into the work directory", counted(daemon.files.len(), "file"), daemon.name);
+        if !daemon.templates.is_empty() {
+            let names = daemon.templates.iter().map(|name| name.rsplit('/').next().unwrap_or(name));
+            line = format!("{line}, {} filled in", names.collect::<Vec<_>>().join(" and "));
+        }
         write_step(to, &mut step, &line)?;
     }
     if let Some(database) = &plan.database {
@@ -110,11 +114,19 @@ fn provision_line(provision: &Provision) -> String {
                 packages.join(" and ")
             )
         }
-        ProvisionKind::Venv { interpreter, requirements, sha256, .. } => {
-            let requirements = requirements.strip_prefix("inputs/").unwrap_or(requirements);
+        ProvisionKind::BuildRoot { suite, packages } => {
             format!(
-                "{machine}: have a virtual environment of {interpreter} with {requirements} ({}) in the cache",
-                &sha256[..12.min(sha256.len())]
+                "{machine}: have {} of Debian {suite} in the cache, unpacked, for building only",
+                packages.join(" and ")
+            )
+        }
+        ProvisionKind::Venv { interpreter, requirements, sha256, build, .. } => {
+            let requirements = requirements.strip_prefix("inputs/").unwrap_or(requirements);
+            let built = build.as_ref().map(|build| format!(", {} built from sources", build.sources.join(" and ")));
+            format!(
+                "{machine}: have a virtual environment of {interpreter} with {requirements} ({}) in the cache{}",
+                &sha256[..12.min(sha256.len())],
+                built.unwrap_or_default()
             )
         }
     }
@@ -164,10 +176,11 @@ fn write_trial(to: &mut String, trial: &Trial, begins: f64) -> std::fmt::Result 
     }
     write!(
         to,
-        ": {}, {}, {}, {} s",
+        ": {}, {}, {}{}, {} s",
         load.tool,
         counted(load.threads, "thread"),
         counted(load.connections, "connection"),
+        load.streams_words(),
         load.duration_s
     )?;
     if let Some(rate) = load.rate {

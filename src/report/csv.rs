@@ -26,7 +26,7 @@ struct Line<'a> {
 /// A column: its name, and what a line has in it. An empty cell is not known.
 type Column = (&'static str, fn(&Line<'_>) -> String);
 
-const COLUMNS: [Column; 61] = [
+const COLUMNS: [Column; 63] = [
     ("run", |line| line.model.head.run.csv()),
     ("trial", |line| line.row.id.csv()),
     ("round", |line| line.section.round.csv()),
@@ -80,6 +80,7 @@ const COLUMNS: [Column; 61] = [
     ("database_connections", |line| Text::from(&line.row.traits.database).csv()),
     ("workers_count", |line| whole(line.row.traits.workers.map(u64::from))),
     ("protocol", |line| line.row.traits.protocol.csv()),
+    ("load_protocol", |line| load_protocol(line.row)),
     ("load_threads_count", |line| figure(line, |f| f.threads.into())),
     ("connections_asked_count", |line| figure(line, |f| f.connections_asked.into())),
     ("connections_used_count", |line| figure(line, |f| f.connections_used.into())),
@@ -87,6 +88,7 @@ const COLUMNS: [Column; 61] = [
     ("network_answers_bits_per_s", |line| ceiling(line, |ceiling| ceiling.bits_per_second)),
     ("network_ceiling_per_s", |line| ceiling(line, |ceiling| ceiling.answers_per_second)),
     ("network_share_percent", |line| ceiling(line, |ceiling| ceiling.share * 100.0)),
+    ("streams_asked_count", |line| whole(line.row.figures.as_ref().and_then(|f| f.streams_asked).map(u64::from))),
     ("load_tool", |line| line.row.figures.as_ref().map(|f| Text::from(&f.tool).csv()).unwrap_or_default()),
 ];
 
@@ -97,6 +99,15 @@ fn latency_kind(figures: &LoadFigures) -> &'static str {
         Some(_) if figures.waits_are_service_times() => "service time",
         Some(_) => "latency",
     }
+}
+
+/// What the load generator spoke, where it tells.
+fn load_protocol(row: &Row) -> String {
+    row.figures
+        .as_ref()
+        .and_then(|f| f.protocol.as_ref())
+        .map(|protocol| Text::from(protocol).csv())
+        .unwrap_or_default()
 }
 
 fn rules(row: &Row) -> String {

@@ -58,6 +58,8 @@ pub(in crate::run) struct State<'a> {
     /// Package versions of what was provisioned, by provision name.
     pub versions: BTreeMap<String, BTreeMap<String, String>>,
     pub database: Option<String>,
+    /// Where each machine's agent has the run's work directory.
+    pub work_dirs: BTreeMap<String, String>,
 }
 
 impl State<'_> {
@@ -81,6 +83,7 @@ where
         digests: BTreeMap::new(),
         versions: BTreeMap::new(),
         database: None,
+        work_dirs: BTreeMap::new(),
     };
     let mut summary = Summary { measured: 0, failed: 0, not_run: campaign.plan.trials.len(), error: None };
     let mut error = carry_out(&mut state, connect, &mut summary).await.err();

@@ -186,7 +186,8 @@ pub(super) static CALM: Key<Span> = Key::default(
 pub(super) static STOP: Key<Span> =
     Key::default("stop", "How long a daemon has from TERM until KILL.", UP_TO_AN_HOUR, || Duration::from_secs(10));
 
-static ROUND_SHAPE: Shape = Shape { what: "a round", keys: &[&NAME, &FROM, &ENDPOINTS, &REPEATS, &LOAD] };
+static ROUND_SHAPE: Shape =
+    Shape { what: "a round", keys: &[&NAME, &FROM, &ROUND_DAEMONS, &ENDPOINTS, &REPEATS, &LOAD] };
 
 pub(super) static NAME: Key<Identifier> = Key::required(
     "name",
@@ -199,6 +200,12 @@ pub(super) static FROM: Key<Words<&str>> = Key::default(
     "The role of the machine that the load comes from.",
     Words { what: "roles", words: ROLES, refused: &[] },
     || "client",
+);
+
+pub(super) static ROUND_DAEMONS: Key<ListOf<Identifier>> = Key::optional(
+    "daemons",
+    "Only these of the scenario's daemons run in this round: where one load generator can't load them all.",
+    ListOf { item: Identifier::PLAIN, at_least: 1 },
 );
 
 pub(super) static ENDPOINTS: Key<ListOf<EndpointPath>> = Key::required(
@@ -221,11 +228,12 @@ pub(super) static LOAD: Key<TableOf<Load>> = Key::required(
 );
 
 static LOAD_SHAPE: Shape =
-    Shape { what: "a load", keys: &[&TOOL, &THREADS, &CONNECTIONS, &DURATION, &WARM_UP, &RATE, &TIMEOUT] };
+    Shape { what: "a load", keys: &[&TOOL, &THREADS, &CONNECTIONS, &STREAMS, &DURATION, &WARM_UP, &RATE, &TIMEOUT] };
 
 pub(super) static TOOL: Key<Identifier> = Key::required(
     "tool",
-    "The load generator: `wrk` (each connection sends as soon as it has an answer), `wrk2` (a fixed rate).",
+    "The load generator: `wrk` (each connection sends as soon as it has an answer), `wrk2` (a fixed rate), \
+     `h2load` (like `wrk`, and HTTP/2).",
     Identifier::PLAIN,
 );
 
@@ -240,6 +248,12 @@ pub(super) static CONNECTIONS: Key<Whole<u32>> = Key::required(
     "connections",
     "Connections that are kept busy at the same time, over all threads.",
     Whole { min: 1, max: 60_000 },
+);
+
+pub(super) static STREAMS: Key<Whole<u32>> = Key::optional(
+    "streams",
+    "Requests under way at once on each connection, 1 if not said: for a load generator and daemons of HTTP/2.",
+    Whole { min: 1, max: 1_000 },
 );
 
 const fn seconds(min: u64, max: u64) -> Span {

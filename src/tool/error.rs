@@ -45,6 +45,24 @@ pub enum RequestError {
         /// The tool.
         tool: &'static str,
     },
+    /// A protocol that the tool does not speak.
+    #[error("{tool} does not speak {protocol}")]
+    OtherProtocol {
+        /// The tool.
+        tool: &'static str,
+        /// What was asked.
+        protocol: String,
+    },
+    /// Several requests at once on a connection that can have one.
+    #[error("{tool} can't have {streams} requests at once on a connection of {protocol}")]
+    NoStreams {
+        /// The tool.
+        tool: &'static str,
+        /// The protocol.
+        protocol: String,
+        /// What was asked.
+        streams: u32,
+    },
     /// The load would be over before the tool measures.
     #[error("{tool} measures nothing in {asked:?}: the shortest load with these connections is {shortest:?}")]
     TooShort {
@@ -65,6 +83,8 @@ impl RequestError {
             Self::FewerConnectionsThanThreads { .. } => "connections",
             Self::NotWholeSeconds { field, .. } => field,
             Self::RateOfClosedLoop { .. } | Self::NoRate { .. } => "rate",
+            Self::OtherProtocol { .. } => "tool",
+            Self::NoStreams { .. } => "streams",
             Self::TooShort { .. } => "duration",
         }
     }
@@ -90,6 +110,14 @@ pub enum ParseError {
         tool: &'static str,
         /// How it ended.
         exit: Exit,
+        /// What it said.
+        stderr: FirstLine,
+    },
+    /// Something answered, and not one answer could be read.
+    #[error("{tool} could read no answer; on stderr: {stderr}")]
+    NotUnderstood {
+        /// The tool.
+        tool: &'static str,
         /// What it said.
         stderr: FirstLine,
     },

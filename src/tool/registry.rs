@@ -1,5 +1,6 @@
 //! All load generators and network tools that a scenario can name.
 
+use crate::tool::h2load::H2load;
 use crate::tool::iperf::Iperf;
 use crate::tool::iperf3::Iperf3;
 use crate::tool::load::LoadTool;
@@ -10,7 +11,7 @@ use crate::tool::wrk2::Wrk2;
 /// One line for each tool.
 const TOOLS: &[&dyn LoadTool] = &[
     &Wrk, //
-    &Wrk2,
+    &Wrk2, &H2load,
 ];
 
 /// One line for each network tool.

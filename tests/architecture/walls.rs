@@ -9,6 +9,9 @@ use crate::sources::{self, Source, files_under, is_test, project};
 /// Rooms that wait for something. All others are plain functions, and are tested without waiting.
 const ASYNC_ROOMS: [&str; 3] = ["cli", "host", "run"];
 
+/// The one file of another room that waits: the library of HTTP/2 speaks no other way.
+const ASYNC_FILES: [&str; 1] = ["src/agent/probe_http2.rs"];
+
 /// Files that start processes: one place for programs, the shim that becomes one, and the agent's own start.
 const STARTERS: [&str; 4] =
     ["src/agent/process.rs", "src/agent/shim.rs", "src/cli/bench/machines.rs", "src/host/local.rs"];
@@ -99,7 +102,9 @@ fn only_the_edge_waits() {
     for source in sources::all() {
         let Some(room) = source.room().filter(|room| !ASYNC_ROOMS.contains(room)) else { continue };
         let waits = Found::of(&source).waits;
-        assert!(waits.is_empty(), "{}: async code in `{room}`, at lines {waits:?}", source.path);
+        let may = ASYNC_FILES.contains(&source.path.as_str());
+        assert!(waits.is_empty() || may, "{}: async code in `{room}`, at lines {waits:?}", source.path);
+        assert!(!waits.is_empty() || !may, "{} no longer waits: take it out of the list", source.path);
     }
 }
 

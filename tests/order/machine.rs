@@ -35,12 +35,20 @@ pub struct Story {
 
 /// Two trials with a database, packages, a network check, a warm-up, and a daemon of two processes.
 pub fn two_trials() -> Plan {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plan/golden/steady.json");
-    let text = std::fs::read_to_string(path).expect("the golden plan is there");
-    let mut plan: Plan = serde_json::from_str(&text).expect("it is a plan");
+    let mut plan = golden("steady");
     plan.trials.truncate(2);
     plan
 }
+
+/// A plan of `tests/plan/golden`.
+pub fn golden(name: &str) -> Plan {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/plan/golden/{name}.json"));
+    let text = std::fs::read_to_string(path).expect("the golden plan is there");
+    serde_json::from_str(&text).expect("it is a plan")
+}
+
+/// What every input file holds.
+pub const CONTENT: &str = "for @port@ and @socket@ of {work}";
 
 /// What a tool printed in a real run of the same load, or of the same check.
 fn printed(fixture: &str) -> Vec<u8> {
@@ -67,15 +75,19 @@ impl Recorder for Kept {
 
 /// Runs the two trials on a machine with this trouble.
 pub fn tell(trouble: Trouble) -> Story {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
-    runtime.block_on(campaign(trouble))
+    tell_of(two_trials(), trouble)
 }
 
-async fn campaign(trouble: Trouble) -> Story {
-    let plan = two_trials();
+/// Runs a plan on a machine with this trouble.
+pub fn tell_of(plan: Plan, trouble: Trouble) -> Story {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+    runtime.block_on(campaign(plan, trouble))
+}
+
+async fn campaign(plan: Plan, trouble: Trouble) -> Story {
     let (handle, stop) = stop_channel();
     let handle = Arc::new(handle);
-    let inputs = plan.inputs.keys().map(|name| (name.clone(), b"bytes".to_vec())).collect();
+    let inputs = plan.inputs.keys().map(|name| (name.clone(), CONTENT.as_bytes().to_vec())).collect();
     let owner = "a test".to_owned();
     let certificates = BTreeMap::new();
     let run_id = "20260101T000000Z-steady-0000";
@@ -148,13 +160,15 @@ impl Scene {
             },
             Request::ReadFacts => Reply::Facts(Box::default()),
             Request::Listeners { port } => Reply::Listeners { listeners: self.listeners(*port) },
-            Request::PackageRoot { name, .. } | Request::Venv { name, .. } => Reply::Provisioned {
-                digest: format!("digest of {name}"),
-                path: "/state/x".to_owned(),
-                reused: true,
-                bytes: 1,
-                versions: BTreeMap::new(),
-            },
+            Request::PackageRoot { name, .. } | Request::BuildRoot { name, .. } | Request::Venv { name, .. } => {
+                Reply::Provisioned {
+                    digest: format!("digest of {name}"),
+                    path: "/state/x".to_owned(),
+                    reused: true,
+                    bytes: 1,
+                    versions: BTreeMap::new(),
+                }
+            }
             Request::PutFiles { .. } => Reply::Done,
             Request::StartDatabase(_) => Reply::DatabaseStarted {
                 version: "15".to_owned(),
@@ -174,7 +188,9 @@ impl Scene {
             Request::Start(start) => self.start(start, notices),
             Request::Tree { process } => {
                 let leader = pid(*process);
-                let worker = |pid| Member { pid, parent: leader, name: "worker".to_owned(), zombie: false };
+                let (name, command) = ("worker".to_owned(), "daemon --worker".to_owned());
+                let worker =
+                    |pid| Member { pid, parent: leader, name: name.clone(), command: command.clone(), zombie: false };
                 Reply::Tree { members: vec![worker(leader * 10 + 1), worker(leader * 10 + 2)] }
             }
             Request::Calm { .. } => Reply::Calm { calm: true, took_ms: 1, cpu_percent: 0.0 },

@@ -3,7 +3,7 @@
 use timetrial::event::{Happening, Moment, Outcome};
 use timetrial::wire::Request;
 
-use crate::machine::{Trouble, tell};
+use crate::machine::{CONTENT, Trouble, golden, tell, tell_of};
 
 /// A request in a few words.
 fn words(request: &Request) -> String {
@@ -13,7 +13,11 @@ fn words(request: &Request) -> String {
         Request::ReadFacts => "read facts".to_owned(),
         Request::Listeners { port } => format!("who listens on {port}"),
         Request::PackageRoot { name, .. } => format!("packages {name}"),
-        Request::Venv { name, root, .. } => format!("venv {name} from {root}"),
+        Request::BuildRoot { name, .. } => format!("packages {name} to build with"),
+        Request::Venv { name, root, build: None, .. } => format!("venv {name} from {root}"),
+        Request::Venv { name, root, build: Some(build), .. } => {
+            format!("venv {name} from {root}, {} built with {}", build.sources.join(" and "), build.root)
+        }
         Request::PutFiles { directory, files } => format!("put {} into {directory}", files.len()),
         Request::StartDatabase(database) => format!("start database from {}", database.root),
         Request::DatabaseLog => "log of the database".to_owned(),
@@ -92,6 +96,29 @@ fn a_campaign_of_two_trials() {
     assert_eq!(asked, expected);
     assert_eq!((story.summary.measured, story.summary.failed, story.summary.not_run), (2, 0, 0));
     assert!(story.summary.error.is_none(), "{:?}", story.summary.error);
+}
+
+#[test]
+fn what_is_built_comes_before_its_venv_and_templates_are_filled_in() {
+    let story = tell_of(golden("front"), Trouble::Nothing);
+    let provisions: Vec<String> = story.asked.iter().map(words).skip(3).take(3).collect();
+    let expected = [
+        "packages python3.9@bench",
+        "packages build@bench to build with",
+        "venv venv-counter@bench from digest of python3.9@bench, gunicorn built with digest of build@bench",
+    ];
+    assert_eq!(provisions, expected);
+    let files = story.asked.iter().find_map(|request| match request {
+        Request::PutFiles { files, .. } => Some(files),
+        _ => None,
+    });
+    let content = |name: &str| {
+        let file = files.and_then(|files| files.iter().find(|file| file.path == name)).expect("it was put there");
+        String::from_utf8_lossy(&file.bytes).into_owned()
+    };
+    // Only what stood between at signs: the file's own braces stay.
+    assert_eq!(content("front.conf"), "for 18471 and /state/w/0/tmp/backend.sock of {work}");
+    assert_eq!(content("daemon.toml"), CONTENT);
 }
 
 #[test]

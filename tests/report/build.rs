@@ -56,11 +56,13 @@ pub fn daemon(run: &mut StoredRun, name: &str, title: &str, keep_alive: bool) {
         name: name.to_owned(),
         title: title.to_owned(),
         provisions: vec![format!("venv-{name}")],
-        processes: vec![Process { command, workers: WorkersAt::Children }],
+        processes: vec![Process { command, workers: WorkersAt::Children, helpers: Vec::new() }],
         keep_alive,
         protocol: "HTTP/1.1".to_owned(),
         workers: 2,
         files: vec![format!("daemons/{name}/application.py")],
+        templates: Vec::new(),
+        values: BTreeMap::new(),
     });
 }
 
@@ -83,10 +85,11 @@ pub fn planned(run: &mut StoredRun, daemon: &str, endpoint: &str, database_use: 
             provision: Some("tools".to_owned()),
             threads: 2,
             connections: 64,
+            streams: None,
             duration_s: 15.0,
             warm_up_s: None,
             rate: None,
-            timeout_s: 2.0,
+            timeout_s: Some(2.0),
         },
     };
     run.plan.trials.push(trial.clone());
@@ -122,7 +125,9 @@ pub fn figures(rate: f64, bytes_per_response: u64) -> LoadFigures {
         threads: 2,
         connections_asked: 64,
         connections_used: 64,
+        streams_asked: None,
         rate_asked: None,
+        protocol: None,
         tool: "wrk 4.1.0".to_owned(),
     }
 }
@@ -156,7 +161,7 @@ pub fn measured(run: &mut StoredRun, trial: Trial, figures: LoadFigures, seen: S
     happens(run, 5, Happening::LoadStarted { trial: id.clone(), pid: 4_200, command: load });
     let exit = Exit::Code { code: 0 };
     happens(run, 15_031, Happening::LoadFinished { trial: id.clone(), exit, took_ms: 15_031 });
-    happens(run, 1, Happening::TrialMeasured { trial: id.clone(), figures: figures.clone() });
+    happens(run, 1, Happening::TrialMeasured { trial: id.clone(), figures: Box::new(figures.clone()) });
     let (right, detail) = seen.document_after.clone().unwrap_or((true, None));
     happens(run, 12, Happening::DocumentChecked { trial: id.clone(), right, detail });
     let leftovers = seen.leftovers.clone();
@@ -373,6 +378,7 @@ fn plan() -> Plan {
         interpreter: "python3.11".to_owned(),
         requirements: format!("daemons/{name}/requirements.txt"),
         sha256: "c0ffee".repeat(10),
+        build: None,
     };
     let packages = ["postgresql-15", "wrk", "python3.11-venv"].map(str::to_owned).to_vec();
     Plan {

@@ -17,7 +17,7 @@ use crate::command::Command;
 use crate::event::{Event, Happening, Recorder, Write};
 use crate::host::{Connection, Link};
 use crate::plan::{Machine, Plan, ProvisionKind, input_name};
-use crate::run::{Campaign, RunError, StopSignal, run as run_campaign, stop_channel};
+use crate::run::{Campaign, RunError, StopSignal, provision_request, run as run_campaign, stop_channel};
 use crate::store::{RunWriter, run_id};
 use crate::wire::{self, Notice, Reply, Request, StartRequest, WorkFile};
 
@@ -88,8 +88,8 @@ fn one_trial(mut plan: Plan) -> Result<Plan, Problem> {
     let mut needed: Vec<String> =
         plan.daemons.iter().flat_map(|daemon| daemon.provisions.clone()).chain(trial.load.provision).collect();
     for provision in &plan.provisions {
-        if let ProvisionKind::Venv { root, .. } = &provision.what {
-            needed.push(root.clone());
+        if let ProvisionKind::Venv { root, build, .. } = &provision.what {
+            needed.extend([root].into_iter().chain(build.iter().map(|build| &build.root)).cloned());
         }
     }
     plan.provisions.retain(|provision| needed.contains(&provision.name));
@@ -241,20 +241,11 @@ impl Bench {
         let mut digests = BTreeMap::new();
         let link_problem = |error: crate::host::LinkError| Problem::new(exit::FAILED, error);
         for provision in &self.plan.provisions {
-            let request = match provision.what.clone() {
-                ProvisionKind::PackageRoot { suite, packages } => {
-                    Request::PackageRoot { name: provision.name.clone(), suite, packages }
-                }
-                ProvisionKind::Venv { root, interpreter, requirements, .. } => {
-                    let text = self
-                        .inputs
-                        .get(&requirements)
-                        .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
-                        .unwrap_or_default();
-                    let root = digests.get(&root).cloned().unwrap_or_default();
-                    Request::Venv { name: provision.name.clone(), root, interpreter, requirements: text }
-                }
+            let digest = |name: &str| digests.get(name).cloned().unwrap_or_default();
+            let text = |name: &str| {
+                self.inputs.get(name).map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default()
             };
+            let request = provision_request(provision, &digest, &text);
             if let Reply::Provisioned { digest, .. } = link.ask(request).await.map_err(link_problem)? {
                 digests.insert(provision.name.clone(), digest);
             }

@@ -8,6 +8,7 @@ mod addresses;
 mod bases;
 mod data;
 mod endpoints;
+mod fitness;
 mod folder;
 mod load;
 mod loads;

@@ -2,7 +2,8 @@
 
 use crate::referee::rules::{
     Case, calm, connections, corrected, document, duration, ending, errors, impossible, keep_alive, leftovers,
-    littles_law, network_changed, network_limit, printed_rate, protocol, rate_reached, status, success, workers,
+    littles_law, load_protocol, network_changed, network_limit, printed_rate, protocol, rate_reached, status, success,
+    workers,
 };
 use crate::referee::verdict::Rule;
 
@@ -10,10 +11,11 @@ use crate::referee::verdict::Rule;
 type Check = fn(&Case<'_>) -> Option<String>;
 
 /// The rules on figures.
-pub const FIGURE_RULES: [(Rule, Check); 19] = [
+pub const FIGURE_RULES: [(Rule, Check); 20] = [
     (impossible::RULE, impossible::check),
     (success::RULE, success::check),
     (document::RULE, document::check),
+    (load_protocol::RULE, load_protocol::check),
     (ending::RULE, ending::check),
     (status::RULE, status::check),
     (errors::RULE, errors::check),

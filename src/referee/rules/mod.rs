@@ -13,6 +13,7 @@ mod keep_alive;
 mod leftovers;
 mod list;
 mod littles_law;
+mod load_protocol;
 mod network_changed;
 mod network_limit;
 pub(super) mod not_measured;

@@ -108,13 +108,17 @@ fn load_words(load: &Load, tool: Option<&String>) -> Text {
         Some(warm_up) => format!(", after {} of the same load unmeasured", seconds(warm_up)),
         None => ", no warm-up".to_owned(),
     };
+    let late = match load.timeout_s {
+        Some(timeout) => format!("an answer after {} counts as a timeout", seconds(timeout)),
+        None => "no answer is too late".to_owned(),
+    };
     Text::from(format!(
-        "{}: {rate}; {}, {}, {}{warm_up}; an answer after {} counts as a timeout",
+        "{}: {rate}; {}, {}{}, {}{warm_up}; {late}",
         tool.unwrap_or(&load.tool),
         counted(load.threads, "thread"),
         counted(load.connections, "connection"),
+        load.streams_words(),
         seconds(load.duration_s),
-        seconds(load.timeout_s),
     ))
 }
 
