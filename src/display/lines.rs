@@ -43,9 +43,14 @@ pub fn of(event: &Happening, told: Option<&Outcome>) -> Vec<String> {
 
 fn machine(event: &Happening) -> Vec<String> {
     match event {
-        Happening::MachineConnected { machine, swept, .. } => {
+        Happening::MachineConnected { machine, swept, sent_bytes, .. } => {
+            let sent = match sent_bytes {
+                None => String::new(),
+                Some(0) => ": our program was there already".to_owned(),
+                Some(bytes) => format!(": our program was sent, {}", short_bytes(*bytes)),
+            };
             let swept = swept.iter().map(|left| format!("  left by a dead agent, removed: {}", printable(left)));
-            std::iter::once(format!("  {} is ready", printable(machine))).chain(swept).collect()
+            std::iter::once(format!("  {} is ready{sent}", printable(machine))).chain(swept).collect()
         }
         Happening::MachineShared { machine, other } => {
             vec![format!("  {} is the same machine as {}: one agent for both", printable(machine), printable(other))]

@@ -35,6 +35,9 @@ pub enum Happening {
         agent_pid: u32,
         agent_version: String,
         boot_id: String,
+        /// How much of our program had to be sent there: nothing, where it was. None where nothing ever is sent.
+        #[serde(default)]
+        sent_bytes: Option<u64>,
         swept: Vec<String>,
     },
     /// A name of a machine that another name led to before: they share its agent.

@@ -114,8 +114,19 @@ impl Link {
     /// Speaks with an agent over these streams. Waits for its magic line.
     pub async fn open(
         machine: &str,
+        from: impl AsyncRead + Unpin + Send + 'static,
+        to: impl AsyncWrite + Unpin + Send + 'static,
+    ) -> Result<Self, LinkError> {
+        Self::open_watched(machine, from, to, std::future::ready(None)).await
+    }
+
+    /// The same, where the transport may know more of the end than the streams do: it is asked when they end, and must
+    /// answer soon.
+    pub async fn open_watched(
+        machine: &str,
         mut from: impl AsyncRead + Unpin + Send + 'static,
         to: impl AsyncWrite + Unpin + Send + 'static,
+        ending: impl Future<Output = Option<String>> + Send + 'static,
     ) -> Result<Self, LinkError> {
         let lost = |why: String| LinkError::Lost { machine: machine.to_owned(), why };
         timeout(wire::SILENCE, skip_to_magic(&mut from))
@@ -127,7 +138,7 @@ impl Link {
         let (progress_in, progress) = mpsc::unbounded_channel();
         let shared = Pending::default();
         tokio::spawn(write_all(to, queue));
-        tokio::spawn(read_all(from, Arc::clone(&shared), progress_in, tell_lost));
+        tokio::spawn(read_all(from, Arc::clone(&shared), progress_in, tell_lost, ending));
         tokio::spawn(beat(outgoing.clone()));
         Ok(Self { machine: machine.into(), outgoing, shared, progress: Arc::new(Progress::new(progress)), lost })
     }
@@ -239,8 +250,9 @@ async fn read_all(
     shared: Pending,
     progress: mpsc::UnboundedSender<(String, String)>,
     tell_lost: watch::Sender<Option<String>>,
+    ending: impl Future<Output = Option<String>>,
 ) {
-    let why = loop {
+    let seen = loop {
         match timeout(wire::SILENCE, read_frame(&mut from)).await {
             Err(_) => break format!("not a word from it for {} s", wire::SILENCE.as_secs()),
             Ok(Err(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => break "it ended".to_owned(),
@@ -248,6 +260,7 @@ async fn read_all(
             Ok(Ok(message)) => deliver(message, &shared, &progress),
         }
     };
+    let why = ending.await.unwrap_or(seen);
     let _ = tell_lost.send(Some(why));
     // Whoever waits for a process's notices sees their end.
     locked(&shared).notices.clear();

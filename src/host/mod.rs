@@ -5,6 +5,7 @@ mod fake;
 mod link;
 mod local;
 mod ssh;
+mod ssh_end;
 mod ssh_session;
 mod ssh_sockets;
 
@@ -37,6 +38,14 @@ pub struct Connection {
 }
 
 impl Host {
+    /// How much of our program had to be sent there; none where nothing ever is.
+    pub fn sent_bytes(&self) -> Option<u64> {
+        match self {
+            Self::Ssh(host) => Some(host.sent_bytes()),
+            Self::Local(_) | Self::Elsewhere => None,
+        }
+    }
+
     /// Waits for the agent's end, after its goodbye, and lets go of the machine.
     pub async fn wait(self) {
         match self {

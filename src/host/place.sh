@@ -14,12 +14,16 @@ elif [ -n "$XDG_CACHE_HOME" ]; then state=$XDG_CACHE_HOME/timetrial
 elif [ -n "$HOME" ]; then state=$HOME/.cache/timetrial
 else say nowhere; exit 0
 fi
+if [ "$root" = root ]; then
+    # Before anything is sent.
+    # Its own words, in one line.
+    words=$(sudo -n true 2>&1) || { say sudo "$(printf %s "$words" | tr '\n' ' ')"; exit 0; }
+fi
 binary=$state/bin/$sha/timetrial
 # A binary that root runs must be one that only root can have put there.
 if [ "$root" = root ] && [ "$(stat -c %u "$binary" 2>/dev/null)" != 0 ]; then say missing "$state"; exit 0; fi
 if [ "$(sha256sum "$binary" 2>/dev/null | cut -d ' ' -f 1)" != "$sha" ]; then say missing "$state"; exit 0; fi
 if [ "$root" = root ]; then
-    sudo -n true || { say sudo; exit 0; }
     say there
     exec sudo -n "$binary" agent --state-dir "$state"
 fi

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use crate::host::binary::Binary;
 use crate::host::link::GOODBYE;
+use crate::host::ssh_end::{End, Ending};
 use crate::host::ssh_session::{SshOptions, open, words};
 use crate::host::{Link, LinkError};
 use crate::wire::Failure;
@@ -48,8 +49,9 @@ pub struct SshTarget {
 
 /// What is held of a machine behind `ssh`.
 pub struct SshHost {
-    child: Child<Arc<Session>>,
+    end: End,
     session: Arc<Session>,
+    sent_bytes: u64,
 }
 
 impl std::fmt::Debug for SshHost {
@@ -64,8 +66,10 @@ pub async fn start_ssh(target: &SshTarget) -> Result<(SshHost, Link), LinkError>
     let unreachable = |failure: Failure| LinkError::unreachable(machine, failure);
     let session = Arc::new(open(&target.options).await.map_err(unreachable)?);
     let mut begun = begin(target, &session).await.map_err(unreachable)?;
+    let mut sent_bytes = 0;
     if let Said::Missing(state) = &begun.said {
         send(target, &session, state).await.map_err(unreachable)?;
+        sent_bytes = u64::try_from(target.binary.bytes.len()).unwrap_or(u64::MAX);
         begun = begin(target, &session).await.map_err(unreachable)?;
         if let Said::Missing(state) = begun.said {
             let message = format!("the binary was put into {state}/bin, and is not there");
@@ -76,8 +80,10 @@ pub async fn start_ssh(target: &SshTarget) -> Result<(SshHost, Link), LinkError>
     let Some(stdin) = child.stdin().take() else {
         return Err(unreachable(Failure::new("ssh", "the channel has no input")));
     };
-    match Link::open(machine, stdout, stdin).await {
-        Ok(link) => Ok((SshHost { child, session }, link)),
+    let end = End::of(child);
+    let ending = Ending { end: end.clone(), session: Arc::clone(&session) };
+    match Link::open_watched(machine, stdout, stdin, ending.words()).await {
+        Ok(link) => Ok((SshHost { end, session, sent_bytes }, link)),
         Err(error) => Err(unreachable(
             Failure::new("agent-not-started", format!("the agent did not start: {error}"))
                 .detail(stderr.lines())
@@ -114,11 +120,15 @@ impl Collected {
         tokio::spawn(async move {
             let mut bytes = vec![0; 4096];
             while let Ok(count @ 1..) = stream.read(&mut bytes).await {
-                let mut all = kept.0.lock().unwrap_or_else(PoisonError::into_inner);
-                let room = Self::MOST.saturating_sub(all.len()).min(count);
-                all.extend(&bytes[..room]);
+                kept.add(&bytes[..count]);
             }
         });
+    }
+
+    fn add(&self, bytes: &[u8]) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = Self::MOST.saturating_sub(all.len()).min(bytes.len());
+        all.extend(&bytes[..room]);
     }
 
     fn lines(&self) -> Vec<String> {
@@ -140,7 +150,7 @@ async fn begin(target: &SshTarget, session: &Arc<Session>) -> Result<Begun, Fail
     let stderr = Collected::default();
     stderr.follow(child.stderr().take().ok_or_else(no_pipe)?);
     let mut stdout = BufReader::new(child.stdout().take().ok_or_else(no_pipe)?);
-    let line = match timeout(PATIENCE, said(&mut stdout)).await {
+    let line = match timeout(PATIENCE, said(&mut stdout, &stderr)).await {
         Ok(line) => line,
         Err(_) => {
             return Err(Failure::new("ssh", format!("no shell answered within {} s", PATIENCE.as_secs()))
@@ -159,21 +169,23 @@ async fn begin(target: &SshTarget, session: &Arc<Session>) -> Result<Begun, Fail
     Ok(Begun { said, child, stdout, stderr })
 }
 
-/// The scripts' line; what a login shell printed before it is skipped.
-async fn said(stream: &mut (impl AsyncReadExt + Unpin)) -> Option<String> {
+/// The scripts' line. What a login shell printed before it is skipped, and kept for the case that nothing else comes.
+async fn said(stream: &mut (impl AsyncReadExt + Unpin), noise: &Collected) -> Option<String> {
     const MOST_NOISE: usize = 64 << 10;
     let mut line = Vec::new();
     for _ in 0..MOST_NOISE {
-        let byte = stream.read_u8().await.ok()?;
+        let Ok(byte) = stream.read_u8().await else { break };
+        line.push(byte);
         if byte != b'\n' {
-            line.push(byte);
             continue;
         }
-        if let Some(found) = String::from_utf8_lossy(&line).strip_prefix(WORD) {
+        if let Some(found) = String::from_utf8_lossy(&line).trim_end().strip_prefix(WORD) {
             return Some(found.to_owned());
         }
+        noise.add(&line);
         line.clear();
     }
+    noise.add(&line);
     None
 }
 
@@ -185,8 +197,8 @@ fn understand(target: &SshTarget, line: &str, stderr: &Collected) -> Result<Said
         "architecture" => Err(target.binary.fits(rest).err().unwrap_or_else(|| {
             Failure::new("other-architecture", format!("its processor is of another kind: {rest}"))
         })),
-        "sudo" => Err(Failure::new("sudo", "sudo wants a password, or does not let this user be root")
-            .detail(stderr.lines())
+        "sudo" => Err(Failure::new("sudo", "sudo is not there, wants a password, or does not let this user be root")
+            .detail((!rest.is_empty()).then(|| rest.to_owned()).into_iter().chain(stderr.lines()))
             .hint(
                 "add a file in /etc/sudoers.d there: `USER ALL=(root) NOPASSWD: ALL`; or take `become` out of hosts.toml, \
                  and nothing is tuned",
@@ -224,7 +236,7 @@ async fn send(target: &SshTarget, session: &Arc<Session>, state: &str) -> Result
         .map_err(|_| Failure::new("place", format!("{state} could not be written within {} s", PATIENCE.as_secs())))?
         .map_err(|error| channel(&error))?;
     let stderr = Collected(Arc::new(Mutex::new(output.stderr)));
-    match said(&mut output.stdout.as_slice()).await.as_deref() {
+    match said(&mut output.stdout.as_slice(), &stderr).await.as_deref() {
         Some("installed") => Ok(()),
         Some(line) => understand(target, line, &stderr).map(|_| ()),
         None if target.become_root && stderr.lines().iter().any(|line| line.starts_with("sudo:")) => {
@@ -250,7 +262,10 @@ async fn upload(target: &SshTarget, session: &Arc<Session>) -> Result<String, Fa
     }
     let failed = |error: openssh_sftp_client::Error| {
         Failure::new("sftp", format!("the binary can't be sent to {path}: {error}"))
-            .hint("sshd there needs its sftp subsystem (Subsystem sftp internal-sftp), and room for the binary in /tmp")
+            .hint(
+                "sshd there needs its sftp subsystem (Subsystem sftp internal-sftp), a login shell that prints nothing where \
+                 it is not asked by a person, and room for the binary in /tmp",
+            )
     };
     let sending = async {
         let sftp = Sftp::from_clonable_session(Arc::clone(session), SftpOptions::default()).await.map_err(failed)?;
@@ -264,10 +279,15 @@ async fn upload(target: &SshTarget, session: &Arc<Session>) -> Result<String, Fa
 }
 
 impl SshHost {
+    /// How much had to be sent: the whole binary, or nothing.
+    pub(super) fn sent_bytes(&self) -> u64 {
+        self.sent_bytes
+    }
+
     /// Waits for the agent's end; it was asked to leave before. One that hears nothing any more leaves by itself.
     pub async fn wait(self) {
-        let Self { child, session } = self;
-        let _ = timeout(GOODBYE, child.wait()).await;
+        let Self { end, session, .. } = self;
+        let _ = timeout(GOODBYE, end.how()).await;
         if let Ok(session) = Arc::try_unwrap(session) {
             let _ = timeout(Duration::from_secs(5), session.close()).await;
         }

@@ -37,6 +37,40 @@ const LOG_IN: Duration = Duration::from_secs(40);
 
 /// Opens a session. Host keys are checked strictly: a key that is not known is refused, never learned.
 pub async fn open(options: &SshOptions) -> Result<Session, Failure> {
+    match (connect(options).await, &options.jump) {
+        (Err(failure), Some(jump)) => Err(on_the_way(options, jump).await.unwrap_or(failure)),
+        (result, _) => result,
+    }
+}
+
+/// What a jump host's own ssh says does not reach us: each host on the way is asked by itself what it has against us.
+async fn on_the_way(options: &SshOptions, jump: &str) -> Option<Failure> {
+    let hops: Vec<&str> = jump.split(',').collect();
+    for (place, hop) in hops.iter().enumerate() {
+        let before = (place > 0).then(|| hops[..place].join(","));
+        match connect(&SshOptions { jump: before, ..hop_of(options, hop) }).await {
+            Ok(session) => drop(session.close().await),
+            Err(Failure { code, message, detail, hint }) => {
+                return Some(Failure { code, message: format!("its jump host: {message}"), detail, hint });
+            }
+        }
+    }
+    None
+}
+
+/// How a jump host is reached, from what `ssh -J` takes: `user@host:port`.
+fn hop_of(options: &SshOptions, hop: &str) -> SshOptions {
+    let hop = hop.strip_prefix("ssh://").unwrap_or(hop);
+    let (user, place) = hop.rsplit_once('@').map_or((None, hop), |(user, place)| (Some(user.to_owned()), place));
+    let (host, port) = match place.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, port.parse().ok()),
+        _ => (place, None),
+    };
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    SshOptions { host, user, port, ..options.clone() }
+}
+
+async fn connect(options: &SshOptions) -> Result<Session, Failure> {
     let mut builder = SessionBuilder::default();
     builder
         .known_hosts_check(KnownHosts::Strict)
@@ -60,23 +94,23 @@ pub async fn open(options: &SshOptions) -> Result<Session, Failure> {
     if let Some(jump) = &options.jump {
         builder.jump_hosts(jump.split(','));
     }
-    if let Some(config) = configuration(options)? {
-        builder.config_file(config);
-    }
+    builder.config_file(configuration(options)?);
     match tokio::time::timeout(LOG_IN, builder.connect_mux(&options.host)).await {
         Ok(Ok(session)) => Ok(session),
         Ok(Err(error)) => Err(refusal(options, &words(&error))),
-        Err(_) => Err(refusal(options, "Connection timed out during login")),
+        Err(_) => {
+            let message = format!("the login to {} did not come to an end within {} s", options.host, LOG_IN.as_secs());
+            let hint = "does something on the way ask a person? Try it by hand: ssh -o BatchMode=yes, and the host";
+            Err(Failure::new("ssh-timeout", message).hint(hint))
+        }
     }
 }
 
-/// `ssh -J` starts another ssh that takes neither the key nor the known hosts of the first from its arguments, only a
-/// configuration file: where both are needed, one is made that includes the user's own.
-fn configuration(options: &SshOptions) -> Result<Option<PathBuf>, Failure> {
-    if options.jump.is_none() || (options.key.is_none() && options.known_hosts.is_none()) {
-        return Ok(options.config.clone());
-    }
-    let mut text = String::from("Host *\n");
+/// The configuration that `ssh` reads: ours, which includes the user's own. A jump host, whoever names it, is reached by
+/// another ssh, which takes nothing of the first from its arguments but this file: so the strictness about host keys, the
+/// key and the known hosts stand in it. Whatever stands first counts.
+fn configuration(options: &SshOptions) -> Result<PathBuf, Failure> {
+    let mut text = String::from("Host *\n  StrictHostKeyChecking yes\n  BatchMode yes\n");
     let quoted = |path: &Path| format!("\"{}\"", path.display());
     if let Some(key) = &options.key {
         text += &format!("  IdentityFile {}\n  IdentitiesOnly yes\n", quoted(key));
@@ -84,7 +118,6 @@ fn configuration(options: &SshOptions) -> Result<Option<PathBuf>, Failure> {
     if let Some(file) = &options.known_hosts {
         text += &format!("  UserKnownHostsFile {}\n", quoted(file));
     }
-    text += "  StrictHostKeyChecking yes\n  BatchMode yes\n";
     match &options.config {
         Some(config) => text += &format!("Include {}\n", quoted(config)),
         None => text += "Include ~/.ssh/config\nInclude /etc/ssh/ssh_config\n",
@@ -92,7 +125,7 @@ fn configuration(options: &SshOptions) -> Result<Option<PathBuf>, Failure> {
     let name = crate::wire::digest::sha256(text.as_bytes());
     let path = options.sockets.join(format!("config-{}", &name[..8]));
     fs::write(&path, text).map_err(|error| Failure::new("ssh", format!("can't write {}: {error}", path.display())))?;
-    Ok(Some(path))
+    Ok(path)
 }
 
 /// An error with all its reasons.
@@ -106,65 +139,93 @@ pub fn words(error: &openssh::Error) -> String {
     text
 }
 
-/// What ssh's own words mean, and what to do.
+/// What ssh's own words mean, and what to do. They name the host that refused, which may be a jump host on the way.
 fn refusal(options: &SshOptions, said: &str) -> Failure {
     let SshOptions { host, .. } = options;
     let port = options.port.map(|port| format!(" -p {port}")).unwrap_or_default();
     let file = options.known_hosts.as_ref().map_or("~/.ssh/known_hosts".to_owned(), |file| file.display().to_string());
     let user = options.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+    let by_hand = format!("ssh{port} {user}{host} true");
     let has = |words: &str| said.contains(words);
     let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('@')).take(8);
 
     if has("IDENTIFICATION HAS CHANGED") {
-        Failure::new("ssh-host-key-changed", format!("the host key of {host} is not the one that is known"))
+        let name = between(said, "Host key for ", " has changed").map_or_else(|| known_name(options), str::to_owned);
+        Failure::new("ssh-host-key-changed", format!("the host key of {name} is not the one that is known"))
             .detail(lines())
             .hint(format!(
                 "either the machine was set up anew, or somebody stands between: find out which, and only then remove \
-                 the old key: ssh-keygen -R {} -f {file}",
-                known_name(options)
+                 the old key: ssh-keygen -R '{name}' -f {file}"
             ))
     } else if has("host key is known") || has("Host key verification failed") {
+        let name = between(said, "host key is known for ", " and").map_or_else(|| known_name(options), str::to_owned);
+        let (port, host) = match name.strip_prefix('[').and_then(|name| name.split_once("]:")) {
+            Some((host, port)) => (format!(" -p {port}"), host),
+            None => (String::new(), name.as_str()),
+        };
         Failure::new(
             "ssh-host-key-unknown",
-            format!("the host key of {host} is not known, and is never learned unseen"),
+            format!("the host key of {name} is not known, and is never learned unseen"),
         )
         .hint(format!(
             "compare the key that `ssh-keyscan{port} {host} | ssh-keygen -lf -` shows with the machine's own \
-                 (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub there), then add it to {file}: \
-                 ssh-keyscan{port} {host} >> {file}"
+             (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub there), then add it to {file}: \
+             ssh-keyscan{port} {host} >> {file}"
         ))
     } else if has("Permission denied (") || has("Too many authentication failures") || has("no such identity") {
         let key = options
             .key
             .as_ref()
             .map_or("your ssh agent and your configuration offer".to_owned(), |key| format!("{} holds", key.display()));
-        Failure::new("ssh-denied", format!("{user}{host} accepts no key that {key}")).detail(lines()).hint(format!(
-            "try it by hand: ssh{port} {user}{host} true; `user` and `key` of the machine in hosts.toml say who logs \
-                 in with what, and the public key must stand in ~/.ssh/authorized_keys there"
+        let asked = said.lines().find_map(|line| line.trim().split_once(": Permission denied (")).map(|(who, _)| who);
+        // Words of ours may stand before it.
+        let asked = asked.and_then(|who| who.rsplit(' ').next());
+        let who = asked.map_or_else(|| format!("{user}{host}"), str::to_owned);
+        Failure::new("ssh-denied", format!("{who} accepts no key that {key}")).detail(lines()).hint(format!(
+            "try it by hand: {by_hand}; `user` and `key` of the machine in hosts.toml say who logs in with what, and the \
+             public key must stand in ~/.ssh/authorized_keys there"
         ))
     } else if has("Could not resolve hostname") {
-        Failure::new("ssh-no-such-host", format!("there is no host `{host}`"))
+        let name = between(said, "Could not resolve hostname ", ":").unwrap_or(host);
+        Failure::new("ssh-no-such-host", format!("there is no host `{name}`"))
+            .detail(lines())
             .hint("look at `host` of the machine in hosts.toml, at the name's DNS, or at your ssh configuration")
-    } else if has("Connection refused") {
-        let port = options.port.unwrap_or(22);
+    } else if options.jump.is_some() {
+        Failure::new("ssh-jump", format!("{host} can't be reached from its jump host")).detail(lines()).hint(
+            "the jump host lets you in: is the machine up, does sshd listen there, may the jump host forward to it?",
+        )
+    } else {
+        no_answer(options, said, &by_hand).detail(lines())
+    }
+}
+
+/// The same where nobody was there to refuse anything.
+fn no_answer(options: &SshOptions, said: &str, by_hand: &str) -> Failure {
+    let host = between(said, "connect to host ", " port ").unwrap_or(&options.host);
+    let has = |words: &str| said.contains(words);
+    if has("Connection refused") {
+        let port = between(said, " port ", ": Connection refused").unwrap_or("22");
         Failure::new("ssh-refused", format!("{host} is there, but nothing listens on its port {port}"))
             .hint("start sshd there, or say its `port` in hosts.toml")
     } else if has("No route to host") || has("Network is unreachable") {
         Failure::new("ssh-no-route", format!("there is no way to {host} from here, or it is down"))
-            .detail(lines())
             .hint("is it up, is its address right, and are both on a network that leads to the other?")
     } else if has("timed out") {
         Failure::new("ssh-timeout", format!("{host} did not answer within {} s", CONNECT.as_secs()))
-            .detail(lines())
             .hint("is it up, is its address right, and does its firewall let this machine in?")
     } else if has("No such file or directory") && has("failed to connect to the remote host") {
         Failure::new("no-ssh", "there is no `ssh` program on this machine, the controller")
             .hint("install it: apt-get install openssh-client")
     } else {
-        Failure::new("ssh", format!("ssh can't reach {host}"))
-            .detail(lines())
-            .hint(format!("try it by hand: ssh{port} {user}{host} true"))
+        Failure::new("ssh", format!("ssh can't reach {host}")).hint(format!("try it by hand: {by_hand}"))
     }
+}
+
+/// What stands between the first two such words.
+fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(before)?;
+    let found = rest.split_once(after)?.0;
+    (!found.is_empty() && !found.contains('\n')).then_some(found)
 }
 
 /// A host as files of known hosts name it.
@@ -197,7 +258,7 @@ mod tests {
              Host key verification failed.",
             "ssh-host-key-changed",
         );
-        check("connect to host lab port 2222: Connection refused", "ssh-refused");
+        check("failed to connect: connect to host lab port 2222: Connection refused", "ssh-refused");
         check("Could not resolve hostname lab: Name or service not known", "ssh-no-such-host");
         check("root@lab: Permission denied (publickey).", "ssh-denied");
         check("connect to host lab port 2222: Connection timed out", "ssh-timeout");
@@ -208,9 +269,46 @@ mod tests {
     }
 
     #[test]
+    fn a_jump_host_is_read_as_ssh_reads_it() {
+        let check = |hop: &str, user: Option<&str>, host: &str, port: Option<u16>| {
+            let found = hop_of(&SshOptions { user: Some("me".to_owned()), ..SshOptions::default() }, hop);
+            assert_eq!((found.user.as_deref(), found.host.as_str(), found.port), (user, host, port), "{hop}");
+        };
+        check("gate", None, "gate", None);
+        check("you@gate:2200", Some("you"), "gate", Some(2200));
+        check("ssh://gate:2200", None, "gate", Some(2200));
+        check("you@[fd00::1]:2200", Some("you"), "fd00::1", Some(2200));
+        check("fd00::1", None, "fd00::1", None);
+    }
+
+    #[test]
     fn a_changed_key_names_the_entry_to_remove() {
         let options = SshOptions { host: "lab".to_owned(), port: Some(2222), ..SshOptions::default() };
         let hint = refusal(&options, "IDENTIFICATION HAS CHANGED").hint.unwrap();
-        assert!(hint.ends_with("ssh-keygen -R [lab]:2222 -f ~/.ssh/known_hosts"), "{hint}");
+        assert!(hint.ends_with("ssh-keygen -R '[lab]:2222' -f ~/.ssh/known_hosts"), "{hint}");
+    }
+
+    #[test]
+    fn a_jump_host_that_refuses_is_named_and_not_the_machine_behind_it() {
+        let options = SshOptions { host: "lab".to_owned(), port: Some(2222), ..SshOptions::default() };
+        let check = |said: &str, code: &str, words: &str| {
+            let failure = refusal(&options, said);
+            let hint = failure.hint.unwrap_or_default();
+            assert_eq!(failure.code, code, "{said}");
+            assert!(failure.message.contains(words), "{} {hint}", failure.message);
+            assert!(!hint.contains("-keyscan") || hint.contains("-p 2200 gate"), "{hint}");
+        };
+        let closed = "kex_exchange_identification: Connection closed by remote host";
+        let unknown = "No ED25519 host key is known for [gate]:2200 and you have requested strict checking.";
+        check(&format!("{unknown}\nHost key verification failed.\n{closed}"), "ssh-host-key-unknown", "[gate]:2200");
+        check(
+            &format!("failed to connect: me@gate: Permission denied (publickey).\n{closed}"),
+            "ssh-denied",
+            "me@gate accepts no key",
+        );
+        let refused = format!("ssh: connect to host gate port 2200: Connection refused\n{closed}");
+        check(&refused, "ssh-refused", "gate is there, but nothing listens on its port 2200");
+        let options = SshOptions { jump: Some("gate".to_owned()), ..options };
+        assert_eq!(refusal(&options, closed).message, "lab can't be reached from its jump host");
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use crate::event::{Happening, Reason, paths};
-use crate::host::LinkError;
+use crate::host::{Host, LinkError};
 use crate::plan::{Daemon, Database, Machine};
 use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
@@ -26,6 +26,8 @@ pub async fn hello(state: &mut State<'_>, machine: &Machine) -> Result<(), RunEr
     else {
         return Err(out_of_turn(&machine.name));
     };
+    let host = state.machines.get(&machine.name).and_then(|connected| connected.host.as_ref());
+    let sent_bytes = host.and_then(Host::sent_bytes);
     state.work_dirs.insert(machine.name.clone(), work_dir);
     state.emitter.emit(Happening::MachineConnected {
         machine: machine.name.clone(),
@@ -33,6 +35,7 @@ pub async fn hello(state: &mut State<'_>, machine: &Machine) -> Result<(), RunEr
         agent_pid: pid,
         agent_version: version,
         boot_id,
+        sent_bytes,
         swept,
     })?;
     Ok(())

@@ -312,6 +312,7 @@ fn begin(run: &mut StoredRun) {
         agent_pid: 2_871,
         agent_version: "0.1.0".to_owned(),
         boot_id: "6f0c3f1e-2f6b-4f0c-9a70-2f4d1c7f9f3e".to_owned(),
+        sent_bytes: None,
         swept: Vec::new(),
     };
     happens(run, 41, connected);
