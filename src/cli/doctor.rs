@@ -14,6 +14,7 @@ use crate::diagnostic::{Diagnostics, printable};
 use crate::host::{Connection, Link, LinkError};
 use crate::inventory::{self, read_inventory};
 use crate::metric::short_bytes;
+use crate::plan::check::{InputFile, read_bases};
 use crate::plan::lone_machine;
 use crate::wire::{self, Facts, Reply, Request};
 
@@ -21,14 +22,16 @@ use crate::wire::{self, Facts, Reply, Request};
 pub fn doctor(arguments: &DoctorArguments, format: Format) -> Result<u8, Problem> {
     let mut diagnostics = Diagnostics::new();
     let inventory = read_inventory(&arguments.hosts, &mut diagnostics);
-    files::show(&diagnostics, format)?;
+    let folder = arguments.hosts.parent().unwrap_or(Path::new(""));
+    let bases = inventory.as_ref().map(|inventory| read_bases(folder, inventory, &mut diagnostics)).unwrap_or_default();
     let Some(inventory) = inventory.filter(|_| !diagnostics.has_errors()) else {
+        files::show(&diagnostics, format)?;
         return Err(Problem::told(exit::WRONG_INPUT));
     };
     let mut found = vec![binary()];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let connector = Connector::new(&arguments.hosts);
-    let looks = inventory.machines.iter().map(|machine| look(&connector, machine));
+    let looks = inventory.machines.iter().map(|machine| look(&connector, machine, &bases));
     found.extend(runtime.block_on(join_all(looks)));
     let fit = found.iter().all(|one| one.problems.is_empty());
     print(&match format {
@@ -79,9 +82,9 @@ fn binary() -> Found {
     Found { name: format!("timetrial {}", env!("CARGO_PKG_VERSION")), lines, problems }
 }
 
-async fn look(connector: &Connector, machine: &inventory::Machine) -> Found {
+async fn look(connector: &Connector, machine: &inventory::Machine, bases: &[InputFile]) -> Found {
     let name = format!("machine {}", machine.name.value);
-    match read(connector, machine).await {
+    match read(connector, machine, bases).await {
         Ok(Seen { facts, place, swept }) => {
             let mut lines = lines(&facts, &place);
             lines.extend(swept.iter().map(|left| format!("left by a dead agent, removed: {left}")));
@@ -120,8 +123,8 @@ struct Seen {
     swept: Vec<String>,
 }
 
-async fn read(connector: &Connector, machine: &inventory::Machine) -> Result<Seen, LinkError> {
-    let planned = lone_machine(machine);
+async fn read(connector: &Connector, machine: &inventory::Machine, bases: &[InputFile]) -> Result<Seen, LinkError> {
+    let planned = lone_machine(machine, bases);
     let Connection { host, link } = connector.connect(&planned).await?;
     let seen = ask(&link).await;
     // It leaves whatever it said: it has made its work directory, and takes it away again.

@@ -1,11 +1,13 @@
 //! Reaches a machine, starts the agent there, and speaks with it. What is then asked of the agent is `run`'s affair.
 
 mod binary;
+mod docker;
 mod fake;
 mod link;
 mod local;
 
 pub use binary::Binary;
+pub use docker::{Containers, DockerHost, DockerTarget};
 pub use fake::{HANG_UP, Script, fake};
 pub use link::{Link, LinkError, ProcessNotices};
 pub use local::{LocalHost, start_local};
@@ -15,6 +17,8 @@ pub use local::{LocalHost, start_local};
 pub enum Host {
     /// A child of ours.
     Local(LocalHost),
+    /// A container of ours.
+    Docker(DockerHost),
     /// Somebody else's affair: a machine of a test.
     Elsewhere,
 }
@@ -33,7 +37,16 @@ impl Host {
     pub async fn wait(self) {
         match self {
             Self::Local(host) => host.wait().await,
+            Self::Docker(host) => host.wait().await,
             Self::Elsewhere => {}
+        }
+    }
+
+    /// What was found of dead controllers on the way to the machine, and removed; beside what its agent finds.
+    pub fn swept(&self) -> &[String] {
+        match self {
+            Self::Docker(host) => host.swept(),
+            Self::Local(_) | Self::Elsewhere => &[],
         }
     }
 }

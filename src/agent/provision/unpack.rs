@@ -28,8 +28,7 @@ pub fn unpack(agent: &Agent, name: &str, suite: &str, resolved: &Resolved<'_>) -
     }
     enough_space(agent, &resolved.packages)?;
     let downloads = resolved.apt.download(&resolved.packages)?;
-    // Unpacked in the run's own work, which goes whatever happens, and moved when it is whole.
-    let half = agent.state()?.work.join(format!("root-{digest}"));
+    let half = half_place(state, &agent.state()?.work, &digest)?;
     make(&half, 0o755)?;
     progress(agent, name, format!("unpacking {} packages", resolved.packages.len()));
     for package in &resolved.packages {
@@ -46,6 +45,22 @@ pub fn unpack(agent: &Agent, name: &str, suite: &str, resolved: &Resolved<'_>) -
     manifest.seal(&half)?;
     put_in_place(&half, &manifest.path)?;
     Ok(manifest)
+}
+
+/// Packages are unpacked in the run's own work, which goes whatever happens, and moved when they are whole. In a
+/// container cache and work are two volumes, and nothing can be moved from one to the other: there it is done beside the
+/// place, and a half one of an earlier run is removed.
+fn half_place(state: &Path, work: &Path, digest: &str) -> Result<PathBuf, Failure> {
+    let device =
+        |path: &Path| fs::metadata(path).map(|found| found.dev()).map_err(|error| cannot("read", path, &error));
+    if device(state)? == device(work)? {
+        return Ok(work.join(format!("root-{digest}")));
+    }
+    let half = state.join("roots").join(format!("{digest}.half"));
+    if half.exists() {
+        fs::remove_dir_all(&half).map_err(|error| cannot("remove", &half, &error))?;
+    }
+    Ok(half)
 }
 
 /// Unpacked packages take about four times their download; a full disk makes apt and dpkg-deb fail in ways that take
