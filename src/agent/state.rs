@@ -165,7 +165,7 @@ fn may_enter(directory: &fs::Metadata, identity: &Identity) -> bool {
 const MARKER: &str = ".timetrial-state";
 
 /// All that stands in a state directory; those of earlier builds have no marker.
-const ENTRIES: [&str; 7] = ["lock", "requests", "roots", "venvs", "apt", "w", MARKER];
+const ENTRIES: [&str; 8] = ["lock", "bin", "requests", "roots", "venvs", "apt", "w", MARKER];
 
 /// Takes a directory only if it is empty or ours: what is in it is locked, filled and swept.
 fn take(directory: &Path) -> Result<(), Failure> {

@@ -24,15 +24,17 @@ pub fn doctor(arguments: &DoctorArguments, format: Format) -> Result<u8, Problem
     let inventory = read_inventory(&arguments.hosts, &mut diagnostics);
     let folder = arguments.hosts.parent().unwrap_or(Path::new(""));
     let bases = inventory.as_ref().map(|inventory| read_bases(folder, inventory, &mut diagnostics)).unwrap_or_default();
+    files::show(&diagnostics, format)?;
     let Some(inventory) = inventory.filter(|_| !diagnostics.has_errors()) else {
-        files::show(&diagnostics, format)?;
         return Err(Problem::told(exit::WRONG_INPUT));
     };
     let mut found = vec![binary()];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let connector = Connector::new(&arguments.hosts);
+    let connector = Connector::new(&arguments.hosts, &run(), &bases);
     let looks = inventory.machines.iter().map(|machine| look(&connector, machine, &bases));
-    found.extend(runtime.block_on(join_all(looks)));
+    let (looked, left) = runtime.block_on(async { (join_all(looks).await, connector.close().await) });
+    found.extend(looked);
+    left.iter().for_each(|line| tell(line));
     let fit = found.iter().all(|one| one.problems.is_empty());
     print(&match format {
         Format::Human => found.iter().map(Found::text).collect::<String>(),
@@ -125,8 +127,11 @@ struct Seen {
 
 async fn read(connector: &Connector, machine: &inventory::Machine, bases: &[InputFile]) -> Result<Seen, LinkError> {
     let planned = lone_machine(machine, bases);
-    let Connection { host, link } = connector.connect(&planned).await?;
-    let seen = ask(&link).await;
+    let Connection { host, link } = connector.connect(&planned, &tell).await?;
+    let mut seen = ask(&link).await;
+    if let Ok(seen) = &mut seen {
+        seen.swept.extend_from_slice(host.swept());
+    }
     // It leaves whatever it said: it has made its work directory, and takes it away again.
     let left = link.ask(Request::Goodbye).await;
     drop(link);
@@ -135,8 +140,18 @@ async fn read(connector: &Connector, machine: &inventory::Machine, bases: &[Inpu
     left.map(|_| seen)
 }
 
+/// A look has a name too, as a run has.
+fn run() -> String {
+    format!("doctor-{}", std::process::id())
+}
+
+/// What takes long is told at once; what was found is the result.
+fn tell(line: &str) {
+    let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), format!("{}\n", printable(line)).as_bytes());
+}
+
 async fn ask(link: &Link) -> Result<Seen, LinkError> {
-    let run = format!("doctor-{}", std::process::id());
+    let run = run();
     let owner = format!("timetrial doctor, process {}", std::process::id());
     let hello = Request::Hello { protocol: wire::PROTOCOL, run, owner, ca_bundle: None, proxy: None };
     let (place, swept) = match link.ask(hello).await? {

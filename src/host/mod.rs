@@ -5,12 +5,18 @@ mod docker;
 mod fake;
 mod link;
 mod local;
+mod ssh;
+mod ssh_session;
+mod ssh_sockets;
 
 pub use binary::Binary;
 pub use docker::{Containers, DockerHost, DockerTarget};
 pub use fake::{HANG_UP, Script, fake};
 pub use link::{Link, LinkError, ProcessNotices};
 pub use local::{LocalHost, start_local};
+pub use ssh::{SshHost, SshTarget, start_ssh};
+pub use ssh_session::{SshOptions, open as open_ssh};
+pub use ssh_sockets::Sockets;
 
 /// What the controller holds of a machine while an agent works there.
 #[derive(Debug)]
@@ -19,6 +25,8 @@ pub enum Host {
     Local(LocalHost),
     /// A container of ours.
     Docker(DockerHost),
+    /// The far end of an `ssh` channel.
+    Ssh(SshHost),
     /// Somebody else's affair: a machine of a test.
     Elsewhere,
 }
@@ -38,6 +46,7 @@ impl Host {
         match self {
             Self::Local(host) => host.wait().await,
             Self::Docker(host) => host.wait().await,
+            Self::Ssh(host) => host.wait().await,
             Self::Elsewhere => {}
         }
     }
@@ -46,7 +55,7 @@ impl Host {
     pub fn swept(&self) -> &[String] {
         match self {
             Self::Docker(host) => host.swept(),
-            Self::Local(_) | Self::Elsewhere => &[],
+            Self::Local(_) | Self::Ssh(_) | Self::Elsewhere => &[],
         }
     }
 }

@@ -20,10 +20,14 @@ pub async fn hello(state: &mut State<'_>, machine: &Machine) -> Result<(), RunEr
         proxy: machine.proxy.clone(),
     };
     // It may wait for the agent of an earlier run to leave, and says so.
-    let Reply::Welcome { version, pid, boot_id, swept, .. } = ask_with_progress(state, &machine.name, request).await?
+    let Reply::Welcome { version, pid, boot_id, mut swept, .. } =
+        ask_with_progress(state, &machine.name, request).await?
     else {
         return Err(out_of_turn(&machine.name));
     };
+    if let Some(host) = state.machines.get(&machine.name).and_then(|connected| connected.host.as_ref()) {
+        swept.extend_from_slice(host.swept());
+    }
     state.emitter.emit(Happening::MachineConnected {
         machine: machine.name.clone(),
         transport: machine.transport.word().to_owned(),

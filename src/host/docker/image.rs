@@ -109,7 +109,7 @@ async fn build(
             .hint("rename the file that it names")
     })?;
     let mut arguments = HashMap::new();
-    for proxy in &target.proxy {
+    if let Some(proxy) = &target.proxy {
         for variable in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"] {
             arguments.insert(variable.to_owned(), proxy.clone());
         }
