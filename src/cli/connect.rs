@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::cli::error::Problem;
 use crate::cli::exit;
 use crate::host::{
-    Binary, Connection, Containers, DockerTarget, Host, LinkError, Sockets, SshOptions, SshTarget, start_local,
-    start_ssh,
+    Binary, Connection, Containers, DockerTarget, Host, LinkError, Sockets, SshOptions, SshTarget, engine_behind_ssh,
+    start_local, start_ssh,
 };
 use crate::plan::check::InputFile;
 use crate::plan::{Docker, Machine, Ssh, Transport, input_name};
@@ -62,8 +62,18 @@ impl Connector {
         self.containers.close().await
     }
 
+    /// Where the sockets of ssh are, if an engine that is named so needs any.
+    pub fn engine_sockets(&self, engine: Option<&str>) -> Result<Option<PathBuf>, Failure> {
+        if !engine_behind_ssh(engine) {
+            return Ok(None);
+        }
+        Ok(Some(self.sockets()?.path().to_owned()))
+    }
+
     fn docker_target(&self, machine: &Machine, docker: &Docker) -> Result<DockerTarget, LinkError> {
         let binary = self.binary(machine).map_err(|failure| LinkError::unreachable(&machine.name, failure))?;
+        let sockets = self.engine_sockets(docker.engine.as_deref());
+        let sockets = sockets.map_err(|failure| LinkError::unreachable(&machine.name, failure))?;
         let folder = input_name(&format!("docker/{}/", docker.image));
         let file = |name: &String| {
             let path = name.strip_prefix(&folder).unwrap_or(name).to_owned();
@@ -86,6 +96,7 @@ impl Connector {
             state_dir: machine.state_dir.clone(),
             proxy: machine.proxy.clone(),
             binary,
+            sockets,
         })
     }
 

@@ -10,7 +10,7 @@ mod ssh_session;
 mod ssh_sockets;
 
 pub use binary::Binary;
-pub use docker::{Containers, DockerHost, DockerTarget};
+pub use docker::{Containers, DockerHost, DockerTarget, EngineKeeper, Known, Thing, ThingKind, engine_behind_ssh};
 pub use fake::{HANG_UP, Script, fake};
 pub use link::{Link, LinkError, ProcessNotices};
 pub use local::{LocalHost, start_local};

@@ -48,19 +48,21 @@ pub fn unpack(agent: &Agent, name: &str, suite: &str, resolved: &Resolved<'_>) -
 }
 
 /// Packages are unpacked in the run's own work, which goes whatever happens, and moved when they are whole. In a
-/// container cache and work are two volumes, and nothing can be moved from one to the other: there it is done beside the
-/// place, and a half one of an earlier run is removed.
+/// container cache and work are two volumes, and nothing can be moved from one to the other, which only shows when it is
+/// tried: there it is done beside the place, and a half one of an earlier run is removed.
 fn half_place(state: &Path, work: &Path, digest: &str) -> Result<PathBuf, Failure> {
-    let device =
-        |path: &Path| fs::metadata(path).map(|found| found.dev()).map_err(|error| cannot("read", path, &error));
-    if device(state)? == device(work)? {
-        return Ok(work.join(format!("root-{digest}")));
+    let beside = state.join("roots").join(format!("{digest}.half"));
+    make(&state.join("roots"), 0o755)?;
+    if beside.exists() {
+        fs::remove_dir_all(&beside).map_err(|error| cannot("remove", &beside, &error))?;
     }
-    let half = state.join("roots").join(format!("{digest}.half"));
-    if half.exists() {
-        fs::remove_dir_all(&half).map_err(|error| cannot("remove", &half, &error))?;
+    let in_work = work.join(format!("root-{digest}"));
+    make(&in_work, 0o755)?;
+    match fs::rename(&in_work, &beside) {
+        Ok(()) => fs::rename(&beside, &in_work).map(|()| in_work).map_err(|error| cannot("move", &beside, &error)),
+        Err(error) if error.kind() == std::io::ErrorKind::CrossesDevices => Ok(beside),
+        Err(error) => Err(cannot("move", &in_work, &error)),
     }
-    Ok(half)
 }
 
 /// Unpacked packages take about four times their download; a full disk makes apt and dpkg-deb fail in ways that take

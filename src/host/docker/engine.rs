@@ -1,13 +1,16 @@
 //! The way to a Docker engine, and what is asked of it: always within a time, always with words for what went wrong.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bollard::errors::Error;
 use bollard::models::SystemInfo;
 use bollard::{API_DEFAULT_VERSION, Docker};
+use openssh::{ForwardType, Session, Socket};
 use tokio::time::timeout;
 
+use crate::host::ssh_session::{self, SshOptions};
 use crate::wire::Failure;
 
 /// The oldest version of the engines' language that this was tried with: that of Docker 20.10.
@@ -23,13 +26,22 @@ const SILENCE_S: u64 = 900;
 const USUAL: &str = "/var/run/docker.sock";
 
 /// An engine that answers.
-#[derive(Debug)]
 pub(super) struct Engine {
     pub docker: Docker,
     /// Where it is, in words.
     pub place: String,
     /// The kind of its processor, as `uname -m` names it.
     pub architecture: String,
+    /// The socket by which it is reached from here.
+    pub socket: PathBuf,
+    /// What the way to another machine goes through, for as long as it is used.
+    way: Option<Session>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Engine({})", self.place)
+    }
 }
 
 /// Where an engine is.
@@ -86,7 +98,8 @@ impl Engine {
             let hint = format!("{}.{} is needed: Docker 20.10, or a later one", OLDEST.0, OLDEST.1);
             return Err(Failure::new("engine-too-old", message).hint(hint));
         }
-        let mut engine = Self { docker, place, architecture: String::new() };
+        let (architecture, socket) = (String::new(), socket.to_owned());
+        let mut engine = Self { docker, place, architecture, socket, way: None };
         let info: SystemInfo = engine.call("what it is", engine.docker.info()).await?;
         if info.os_type.as_deref().is_some_and(|kind| kind != "linux") {
             let message = format!("the Docker engine at {} runs no Linux containers", engine.place);
@@ -94,6 +107,36 @@ impl Engine {
         }
         engine.architecture = uname_word(&info.architecture.unwrap_or_default()).to_owned();
         Ok(engine)
+    }
+
+    /// The engine of another machine: its socket, brought here by the user's own ssh.
+    pub async fn behind_ssh(host: &str, sockets: &Path) -> Result<Self, Failure> {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let session = ssh_session::open(&options(host, sockets)).await?;
+        let here = sockets.join(format!("engine-{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+        let pair = (Socket::from(here.as_path()), Socket::from(Path::new(USUAL)));
+        let forwarded = timeout(CALL, session.request_port_forward(ForwardType::Local, pair.0, pair.1)).await;
+        forwarded
+            .map_err(|_| "no answer".to_owned())
+            .and_then(|done| done.map_err(|error| ssh_session::words(&error)))
+            .map_err(|why| {
+                let message = format!("ssh to {host} works, but does not bring the socket of its engine here: {why}");
+                Failure::new("no-engine", message).hint("its sshd must allow it: AllowStreamLocalForwarding")
+            })?;
+        let engine = Self::open(&here, format!("ssh://{host}")).await.map_err(|failure| Failure {
+            hint: Some(format!(
+                "try it by hand: `ssh {host} docker info`; the user there must be allowed to use {USUAL}"
+            )),
+            ..failure
+        })?;
+        Ok(Self { way: Some(session), ..engine })
+    }
+
+    /// Lets go of the way to it.
+    pub async fn close(self) {
+        if let Some(session) = self.way {
+            let _ = timeout(CALL, session.close()).await;
+        }
     }
 
     /// Waits for an answer, but not for ever.
@@ -130,6 +173,22 @@ impl Engine {
         let time = info.system_time.as_deref().and_then(seconds);
         time.ok_or_else(|| Failure::new("engine", format!("the Docker engine at {} tells no time", self.place)))
     }
+}
+
+/// `user@host:port`, as ssh takes it. All else comes from the user's own configuration.
+fn options(text: &str, sockets: &Path) -> SshOptions {
+    let (user, place) = match text.rsplit_once('@') {
+        Some((user, place)) => (Some(user.to_owned()), place),
+        None => (None, text),
+    };
+    // An IPv6 address stands in brackets where a port may follow.
+    let (host, port) = match place.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, port.parse().ok()),
+        _ => (place, None),
+    };
+    let host = if port.is_some() { host } else { place };
+    let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+    SshOptions { host, user, port, sockets: sockets.to_owned(), ..SshOptions::default() }
 }
 
 /// Seconds since 1970 of a time as engines write it.
@@ -219,6 +278,19 @@ mod tests {
             let failure = Place::of(None, Some(refused)).unwrap_err();
             assert!(failure.message.starts_with(&format!("DOCKER_HOST names the Docker engine `{refused}`")));
         }
+    }
+
+    #[test]
+    fn a_way_by_ssh_has_a_user_and_a_port_if_they_are_said() {
+        let read = |text: &str| {
+            let SshOptions { host, user, port, .. } = options(text, Path::new("/s"));
+            (user, host, port)
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(read("there"), (None, "there".to_owned(), None));
+        assert_eq!(read("me@there:2222"), (some("me"), "there".to_owned(), Some(2222)));
+        assert_eq!(read("me@[fd00::1]:22"), (some("me"), "fd00::1".to_owned(), Some(22)));
+        assert_eq!(read("me@fd00::1"), (some("me"), "fd00::1".to_owned(), None));
     }
 
     #[test]

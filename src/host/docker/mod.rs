@@ -3,12 +3,16 @@
 mod container;
 mod engine;
 mod image;
+mod kept;
 mod network;
 mod owner;
 mod stream;
 mod sweep;
 
+pub use kept::{EngineKeeper, Known, Thing, ThingKind};
+
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +57,8 @@ pub struct DockerTarget {
     pub proxy: Option<String>,
     /// What is started in it.
     pub binary: Arc<Binary>,
+    /// A directory for the sockets of this controller alone, where an engine is reached by `ssh`.
+    pub sockets: Option<PathBuf>,
 }
 
 /// The containers of one campaign, on whatever engines they are.
@@ -105,9 +111,13 @@ impl Containers {
     /// came so far as to be let go of. What could not be removed, in words.
     pub async fn close(&self) -> Vec<String> {
         let mut left = Vec::new();
-        for contact in self.engines.lock().await.values() {
+        for (_, contact) in std::mem::take(&mut *self.engines.lock().await) {
             if let Err(failure) = remove_all(&contact.engine, &self.run).await {
                 left.push(format!("{failure}; the next contact with that engine removes what is left there"));
+            }
+            // Whoever still holds it is a container's stream that has not ended yet.
+            if let Some(engine) = Arc::into_inner(contact).and_then(|contact| Arc::into_inner(contact.engine)) {
+                engine.close().await;
             }
         }
         left
@@ -115,8 +125,7 @@ impl Containers {
 
     /// The engine of a machine; what dead controllers left there is swept at the first contact.
     async fn contact(&self, target: &DockerTarget) -> Result<Arc<Contact>, Failure> {
-        let environment = std::env::var("DOCKER_HOST").ok();
-        let place = Place::of(target.engine.as_deref(), environment.as_deref())?;
+        let place = place(target.engine.as_deref())?;
         let mut engines = self.engines.lock().await;
         if let Some(contact) = engines.get(&place.to_string()) {
             return Ok(Arc::clone(contact));
@@ -124,10 +133,8 @@ impl Containers {
         let engine = match &place {
             Place::Socket(socket) => Engine::open(socket, place.to_string()).await?,
             Place::Ssh(host) => {
-                let message = format!("the Docker engine at ssh://{host} can't be reached: that way is not built yet");
-                return Err(
-                    Failure::new("engine-address", message).hint("name an engine of this machine: unix:///PATH")
-                );
+                let no_place = || Failure::new("ssh", "there is no directory for ssh's sockets");
+                Engine::behind_ssh(host, target.sockets.as_ref().ok_or_else(no_place)?).await?
             }
         };
         let swept = Mutex::new(sweep::sweep(&engine, &self.run).await?);
@@ -163,6 +170,16 @@ impl Containers {
         let parts = Parts { run: &self.run, target, image, network, volume };
         container::create(engine, &parts, tell).await
     }
+}
+
+fn place(said: Option<&str>) -> Result<Place, Failure> {
+    let environment = std::env::var("DOCKER_HOST").ok();
+    Place::of(said, environment.as_deref())
+}
+
+/// Whether the engine that is named so, or by the environment, is reached by `ssh`, which needs a place for its sockets.
+pub fn engine_behind_ssh(said: Option<&str>) -> bool {
+    matches!(place(said), Ok(Place::Ssh(_)))
 }
 
 async fn remove_all(engine: &Engine, run: &str) -> Result<(), Failure> {
@@ -227,6 +244,7 @@ impl DockerTarget {
             state_dir: None,
             proxy: None,
             binary: Arc::new(binary),
+            sockets: None,
         }
     }
 }
