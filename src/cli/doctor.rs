@@ -16,7 +16,7 @@ use crate::inventory::{self, read_inventory};
 use crate::metric::short_bytes;
 use crate::plan::check::{InputFile, read_bases};
 use crate::plan::lone_machine;
-use crate::wire::{self, Facts, Reply, Request};
+use crate::wire::{self, Facts, Failure, Reply, Request};
 
 /// `doctor`
 pub fn doctor(arguments: &DoctorArguments, format: Format) -> Result<u8, Problem> {
@@ -99,9 +99,13 @@ async fn look(connector: &Connector, machine: &inventory::Machine, bases: &[Inpu
 /// A failure with its own hint, where it has one.
 fn problem_of(error: LinkError) -> (String, String) {
     let general = "ask again; `timetrial run` says the same, and changes nothing before this is mended";
+    let whole = |failure: Failure| {
+        let lines: String = failure.detail.iter().map(|line| format!(" | {line}")).collect();
+        (failure.message + &lines, failure.hint.unwrap_or_else(|| general.to_owned()))
+    };
     match error {
-        LinkError::Refused { failure, .. } => (failure.message, failure.hint.unwrap_or_else(|| general.to_owned())),
-        LinkError::Unreachable { failure, .. } => (failure.message, failure.hint.unwrap_or_else(|| general.to_owned())),
+        LinkError::Refused { failure, .. } => whole(failure),
+        LinkError::Unreachable { failure, .. } => whole(*failure),
         other => (other.to_string(), general.to_owned()),
     }
 }

@@ -230,7 +230,7 @@ fn explain(failure: Failure, target: &DockerTarget) -> Failure {
     } else if has("Address already in use") || has("no available IPv4 addresses") || has("address already") {
         let hint = format!("give machine `{}` a bench_address that is free in that network", target.machine);
         ("address-taken", hint)
-    } else if has("configured subnets") || has("no configured subnet") || has("invalid address") {
+    } else if has("configured subnets") || has("no configured subnet") || has("nvalid address") {
         let hint =
             "its network must be made with a subnet that holds the bench_address: `docker network create --subnet`";
         ("address", hint.to_owned())

@@ -301,6 +301,17 @@ mod tests {
     }
 
     #[tokio::test]
+    #[ignore = "needs Docker"]
+    async fn the_language_spoken_is_the_newest_that_both_know() {
+        let engine = Engine::open(Path::new(USUAL), USUAL.to_owned()).await.unwrap();
+        let own = engine.docker.version().await.unwrap().api_version.unwrap();
+        let own: Vec<usize> = own.split('.').map(|number| number.parse().unwrap()).collect();
+        let newest = (API_DEFAULT_VERSION.major_version, API_DEFAULT_VERSION.minor_version);
+        let spoken = engine.docker.client_version();
+        assert_eq!((spoken.major_version, spoken.minor_version), (own[0], own[1]).min(newest));
+    }
+
+    #[tokio::test]
     async fn where_nobody_listens_the_error_says_what_to_do() {
         let nowhere = Path::new("/nowhere/docker.sock");
         let failure = Engine::open(nowhere, "/nowhere/docker.sock".to_owned()).await.unwrap_err();

@@ -129,7 +129,7 @@ async fn build(
     let built = drain(engine.docker.build_image(options, None, Some(body)), &mut lines).await;
     built.map_err(|why| {
         let message = format!("the image of docker/{} can't be built: {why}", target.image);
-        let hint = "its last lines are above; where it can't reach a mirror, give the machine a `proxy` in hosts.toml";
+        let hint = "its last lines show why; where it can't reach a mirror, give the machine a `proxy` in hosts.toml";
         Failure::new("build", message).detail(lines.last).hint(hint)
     })
 }
