@@ -73,6 +73,8 @@ pub struct Containers {
 struct Contact {
     engine: Arc<Engine>,
     network: Mutex<Option<OwnNetwork>>,
+    /// Held while an image is pulled or built: two machines of one image wait for it together.
+    images: Mutex<()>,
     /// What dead controllers had left there; told once, by the first machine.
     swept: Mutex<Vec<String>>,
 }
@@ -138,7 +140,8 @@ impl Containers {
             }
         };
         let swept = Mutex::new(sweep::sweep(&engine, &self.run).await?);
-        let contact = Arc::new(Contact { engine: Arc::new(engine), network: Mutex::default(), swept });
+        let contact =
+            Arc::new(Contact { engine: Arc::new(engine), network: Mutex::default(), images: Mutex::default(), swept });
         engines.insert(place.to_string(), Arc::clone(&contact));
         Ok(contact)
     }
@@ -151,7 +154,7 @@ impl Containers {
             None => None,
         };
         let pulled = match target.build.is_empty() {
-            true => Some(image::have(engine, target, None, tell).await?),
+            true => Some(contact.image(target, None, tell).await?),
             false => None,
         };
         let network = match existing {
@@ -164,11 +167,23 @@ impl Containers {
         let image = match pulled {
             Some(image) => image,
             // Some engines have no other network that a build could download over.
-            None => image::have(engine, target, Some(&network), tell).await?,
+            None => contact.image(target, Some(&network), tell).await?,
         };
         let volume = container::cache_volume(engine, &target.machine).await?;
         let parts = Parts { run: &self.run, target, image, network, volume };
         container::create(engine, &parts, tell).await
+    }
+}
+
+impl Contact {
+    async fn image(
+        &self,
+        target: &DockerTarget,
+        network: Option<&str>,
+        tell: &dyn Fn(&str),
+    ) -> Result<String, Failure> {
+        let _alone = self.images.lock().await;
+        image::have(&self.engine, target, network, tell).await
     }
 }
 
