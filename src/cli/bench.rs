@@ -46,7 +46,11 @@ pub fn bench(arguments: &BenchArguments, format: Format) -> Result<u8, Problem> 
     };
     let (ours, by_hand) = runtime.block_on(async {
         tokio::select! {
-            measured = bench.rounds(arguments.rounds, &stop, say) => measured,
+            measured = async {
+                let measured = bench.rounds(arguments.rounds, &stop, say).await;
+                bench.connector.close().await.iter().for_each(|line| say(line));
+                measured
+            } => measured,
             ended = signals::watch(handle, say) => Err(ended.err().map_or_else(|| Problem::told(exit::FAILED), Problem::from)),
         }
     })?;
