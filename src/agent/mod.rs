@@ -1,5 +1,5 @@
 //! Our binary at work on a machine, for one campaign: processes, files, packages, the database, and the dead man's
-//! switch. Threads of the standard library, no async: an agent must not be clever.
+//! switch. Threads of the standard library, no async but in one file: an agent must not be clever.
 
 mod calm;
 mod database;
@@ -9,6 +9,7 @@ mod kept;
 mod listeners;
 mod output;
 mod probe;
+mod probe_http2;
 mod process;
 mod procfs;
 mod provision;

@@ -142,9 +142,14 @@ fn answer(agent: &Agent, request: Request) -> Result<Reply, Failure> {
         }
         Request::ReadFacts => Ok(Reply::Facts(Box::new(facts::read(&agent.state()?.directory, &agent.identity)))),
         Request::Listeners { port } => Ok(Reply::Listeners { listeners: listeners::on(port) }),
-        Request::PackageRoot { name, suite, packages } => provision::package_root(agent, &name, &suite, &packages),
-        Request::Venv { name, root, interpreter, requirements } => {
-            provision::venv(agent, &provision::VenvRequest { name, root, interpreter, requirements })
+        Request::PackageRoot { name, suite, packages } => {
+            provision::package_root(agent, &name, &suite, &packages, provision::Purpose::Running)
+        }
+        Request::BuildRoot { name, suite, packages } => {
+            provision::package_root(agent, &name, &suite, &packages, provision::Purpose::Building)
+        }
+        Request::Venv { name, root, interpreter, requirements, build } => {
+            provision::venv(agent, &provision::VenvRequest { name, root, interpreter, requirements, build })
         }
         Request::PutFiles { directory, files } => put_files(agent, &directory, &files),
         Request::StartDatabase(request) => {
@@ -172,8 +177,8 @@ fn answer(agent: &Agent, request: Request) -> Result<Reply, Failure> {
                 .processes
                 .with(process, |entry| Reply::Log { stdout: entry.stdout.last(most), stderr: entry.stderr.last(most) })
         }
-        Request::Probe { address, port, path, timeout_ms } => {
-            Ok(Reply::Answer(probe::probe(&address, port, &path, Duration::from_millis(timeout_ms))))
+        Request::Probe { address, port, path, protocol, timeout_ms } => {
+            Ok(Reply::Answer(probe::probe(&address, port, &path, &protocol, Duration::from_millis(timeout_ms))))
         }
         Request::Kept => Ok(Reply::Kept { kept: kept::kept(&agent.state()?.directory) }),
         Request::RemoveKept => Ok(Reply::Kept { kept: kept::remove(&agent.state()?.directory)? }),
@@ -257,10 +262,12 @@ fn kill_of_both(agent: &Agent, work: &Path) -> Vec<String> {
 const SWEEP_LIMIT: Duration = Duration::from_secs(20);
 
 fn put_files(agent: &Agent, directory: &str, files: &[WorkFile]) -> Result<Reply, Failure> {
-    let base = &agent.state()?.work;
+    let directory = agent.state()?.work.join(inside(directory)?);
+    // It may be asked for to work in, without any file.
+    std::fs::create_dir_all(&directory).map_err(|error| state::cannot("make", &directory, &error))?;
     for file in files {
-        let path = base.join(inside(directory)?).join(inside(&file.path)?);
-        let parent = path.parent().unwrap_or(base);
+        let path = directory.join(inside(&file.path)?);
+        let parent = path.parent().unwrap_or(&directory);
         std::fs::create_dir_all(parent).map_err(|error| state::cannot("make", parent, &error))?;
         std::fs::write(&path, &file.bytes).map_err(|error| state::cannot("write", &path, &error))?;
     }
@@ -316,8 +323,13 @@ fn start(agent: &Agent, request: StartRequest) -> Result<Reply, Failure> {
 
 fn tree(agent: &Agent, process: u64) -> Result<Reply, Failure> {
     let session = agent.processes.with(process, |entry| entry.pid)?;
-    let member =
-        |stat: procfs::Stat| Member { pid: stat.pid, parent: stat.parent, zombie: stat.state == 'Z', name: stat.name };
+    let member = |stat: procfs::Stat| Member {
+        pid: stat.pid,
+        parent: stat.parent,
+        zombie: stat.state == 'Z',
+        name: stat.name,
+        command: procfs::command_line(stat.pid),
+    };
     Ok(Reply::Tree { members: procfs::members(session).into_iter().map(member).collect() })
 }
 

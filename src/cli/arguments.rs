@@ -57,7 +57,7 @@ pub enum Command {
     Report(OneRun),
     /// List the referee's rules
     Rules,
-    /// Measure our own overhead beside a shell script that does the same by hand
+    /// Measure our own speed and cost, beside others in the same run
     Bench(BenchArguments),
     /// Print or write the JSON Schemas of scenario, daemon and inventory files
     Schema {
@@ -158,7 +158,31 @@ pub struct CleanArguments {
 
 /// What to measure.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct BenchArguments {
+    /// One of the benches; trials if not said
+    #[command(subcommand)]
+    pub what: Option<Bench>,
+    /// Those of the first
+    #[command(flatten)]
+    pub trials: TrialsArguments,
+}
+
+/// The benches.
+#[derive(Debug, Subcommand)]
+pub enum Bench {
+    /// What a trial costs beyond its load, beside a shell script that does the same by hand
+    Trials(TrialsArguments),
+    /// The check of 1, 8 and 32 machines behind ssh, beside the same check by Ansible
+    ///
+    /// Each machine is an sshd of its own on an address of the loopback, with a state directory of its own. It needs sshd,
+    /// and Ansible for the comparison.
+    Machines(MachinesArguments),
+}
+
+/// How trials are measured.
+#[derive(Debug, Args)]
+pub struct TrialsArguments {
     /// The scenario whose Flask daemon is used
     #[arg(default_value = "scenarios/quickstart.toml")]
     pub scenario: PathBuf,
@@ -168,4 +192,18 @@ pub struct BenchArguments {
     /// Rounds; each runs every peer once, in turn
     #[arg(long, default_value_t = 5)]
     pub rounds: u32,
+}
+
+/// How checks of machines are measured.
+#[derive(Debug, Args)]
+pub struct MachinesArguments {
+    /// Rounds; each runs every peer once, in turn
+    #[arg(long, default_value_t = 5)]
+    pub rounds: u32,
+    /// The folder of Ansible's programs, if they are not on the PATH
+    #[arg(long, value_name = "DIR")]
+    pub ansible: Option<PathBuf>,
+    /// The first port that the sshd's listen on
+    #[arg(long, default_value_t = 22_010)]
+    pub port: u16,
 }

@@ -1,6 +1,7 @@
 //! Kinds of values that hold others: lists, tables, and tables whose keys are names.
 
 use serde_json::{Value, json};
+use toml::de::DeValue;
 
 use crate::diagnostic::{Code, Kind, Name, Node, Place, Placed, Shape, Table};
 
@@ -44,6 +45,28 @@ impl<K: Kind> Kind for ListOf<K> {
             schema["minItems"] = json!(self.at_least);
         }
         schema
+    }
+}
+
+/// A value of one kind, or a list of them.
+pub struct OneOrMore<K>(pub ListOf<K>);
+
+impl<K: Kind> Kind for OneOrMore<K> {
+    type Value = Vec<Placed<K::Value>>;
+
+    fn read(&self, node: &Node<'_>) -> Option<Self::Value> {
+        if matches!(node.value(), DeValue::Array(_)) {
+            return self.0.read(node);
+        }
+        Some(vec![Placed::new(self.0.item.read(node)?, node.place().clone())])
+    }
+
+    fn stand_in(&self, table: &Table<'_>, place: &Place) -> Self::Value {
+        self.0.stand_in(table, place)
+    }
+
+    fn schema(&self) -> Value {
+        json!({ "anyOf": [self.0.item.schema(), self.0.schema()] })
     }
 }
 

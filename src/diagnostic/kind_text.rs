@@ -64,6 +64,14 @@ impl Name {
         fits: is_package,
     };
 
+    /// Python's rule for the names of distributions.
+    pub const DISTRIBUTION: Name = Name {
+        rule: "names of Python distributions begin and end with a letter or a digit and hold only letters, digits, `.`, \
+               `_` and `-`",
+        pattern: "^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$",
+        fits: is_distribution,
+    };
+
     /// The rule for variables of an environment.
     pub const VARIABLE: Name = Name {
         rule: "variables hold only letters, digits and `_`, and do not begin with a digit",
@@ -96,6 +104,12 @@ fn is_package(name: &str) -> bool {
         && name.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
 }
 
+fn is_distribution(name: &str) -> bool {
+    let ends = [name.bytes().next(), name.bytes().last()];
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        && ends.iter().all(|end| end.is_some_and(|byte| byte.is_ascii_alphanumeric()))
+}
+
 fn is_variable(name: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     name.bytes().all(inner) && name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit())
@@ -112,6 +126,8 @@ impl Identifier {
     pub const PLAIN: Identifier = Identifier { rule: &Name::PLAIN };
     /// A Debian package.
     pub const PACKAGE: Identifier = Identifier { rule: &Name::PACKAGE };
+    /// A Python distribution.
+    pub const DISTRIBUTION: Identifier = Identifier { rule: &Name::DISTRIBUTION };
 }
 
 impl Kind for Identifier {

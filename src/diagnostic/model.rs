@@ -204,6 +204,11 @@ impl Diagnostics {
         self.errors().any(|found| found.is_at(place))
     }
 
+    /// Whether an error was found in a file.
+    pub fn has_error_in(&self, path: &Path) -> bool {
+        self.errors().any(|found| found.site.path() == path)
+    }
+
     /// Whether anything was found about a file, save how it fits to others.
     pub fn has_any_in(&self, path: &Path) -> bool {
         self.found.iter().take(self.sealed).any(|found| found.site.path() == path)

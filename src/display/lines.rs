@@ -2,7 +2,7 @@
 
 use crate::diagnostic::printable;
 use crate::event::{Happening, Outcome, Reason};
-use crate::metric::{LoadFigures, count, counted, duration_us, rate, short_bytes};
+use crate::metric::{LoadFigures, bit_rate, count, counted, duration_us, rate, short_bytes};
 
 /// The lines of an event. What ended the last trial (`told`) and the campaign with it is said once.
 pub fn of(event: &Happening, told: Option<&Outcome>) -> Vec<String> {
@@ -13,7 +13,8 @@ pub fn of(event: &Happening, told: Option<&Outcome>) -> Vec<String> {
         | Happening::MachineReleased { .. }
         | Happening::ProvisionFinished { .. }
         | Happening::DatabaseStarted { .. }
-        | Happening::DatabaseStopped { .. } => machine(event),
+        | Happening::DatabaseStopped { .. }
+        | Happening::NetworkChecked { .. } => machine(event),
         Happening::ProvisionProgress { name, line, .. } => vec![format!("  {}: {}", printable(name), printable(line))],
         Happening::DaemonStopped { process, killed, took_ms, leftovers, .. } => {
             let killed =
@@ -25,7 +26,9 @@ pub fn of(event: &Happening, told: Option<&Outcome>) -> Vec<String> {
         Happening::DaemonCalm { calm: false, cpu_percent, .. } => {
             vec![format!("    not calm before the load: {cpu_percent:.0} % of a CPU")]
         }
-        Happening::TrialMeasured { figures, .. } => vec![format!("    {}", figures_line(&figures.clone().founded()))],
+        Happening::TrialMeasured { figures, .. } => {
+            vec![format!("    {}", figures_line(&LoadFigures::clone(figures).founded()))]
+        }
         Happening::DocumentChecked { right: false, detail, .. } => {
             vec![format!("    wrong answer after the load: {}", printable(detail.as_deref().unwrap_or("no detail")))]
         }
@@ -71,6 +74,13 @@ fn machine(event: &Happening) -> Vec<String> {
                 seconds(*took_ms),
                 rows.join(", ")
             )]
+        }
+        Happening::NetworkChecked { client, server, tool, figures, .. } => {
+            let (client, server) = (printable(client), printable(server));
+            let way =
+                if client == server { format!("loopback of {server}") } else { format!("network {client} - {server}") };
+            let [there, back] = [&figures.to_server, &figures.to_client].map(|flow| bit_rate(flow.bits_per_second()));
+            vec![format!("  {way}, both ways at once by {}: requests {there}, answers {back}", printable(tool))]
         }
         Happening::DatabaseStopped { took_ms, .. } => {
             vec![format!("  PostgreSQL stopped, its data removed, in {}", seconds(*took_ms))]

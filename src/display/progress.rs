@@ -10,6 +10,7 @@ pub struct Progress {
     trials: usize,
     done: usize,
     trial: Option<Trial>,
+    network: bool,
 }
 
 #[derive(Debug)]
@@ -27,6 +28,8 @@ impl Progress {
     pub fn take(&mut self, event: &Happening) {
         match event {
             Happening::CampaignStarted { trials, .. } => self.trials = *trials,
+            Happening::NetworkCheckStarted { .. } => self.network = true,
+            Happening::NetworkChecked { .. } | Happening::Warning { .. } => self.network = false,
             Happening::TrialStarted { daemon, endpoint, load_s, left_s, .. } => {
                 let load = (0, (load_s * 1e3) as u64);
                 self.trial = Some(Trial {
@@ -65,6 +68,7 @@ impl Progress {
     /// What runs now, in words.
     pub fn now(&self) -> String {
         match &self.trial {
+            None if self.network => "checking the network".to_owned(),
             None => "preparing".to_owned(),
             Some(trial) if trial.phase == "load" => {
                 let (elapsed, total) = trial.load;

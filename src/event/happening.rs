@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::command::Exit;
-use crate::metric::LoadFigures;
+use crate::metric::{LoadFigures, NetworkFigures};
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,6 +53,20 @@ pub enum Happening {
         took_ms: u64,
         /// Package or distribution and its version.
         versions: BTreeMap<String, String>,
+    },
+    /// The network between two machines is being checked.
+    NetworkCheckStarted { when: Moment, client: String, server: String, tool: String },
+    /// It was.
+    NetworkChecked {
+        when: Moment,
+        /// The machine that asks in trials, and where the check began.
+        client: String,
+        server: String,
+        tool: String,
+        figures: NetworkFigures,
+        client_command: Vec<String>,
+        server_command: Vec<String>,
+        took_ms: u64,
     },
     /// The private cluster runs and holds the data set.
     DatabaseStarted {
@@ -101,7 +115,7 @@ pub enum Happening {
     /// The load generator ended.
     LoadFinished { trial: String, exit: Exit, took_ms: u64 },
     /// Its output was read.
-    TrialMeasured { trial: String, figures: LoadFigures },
+    TrialMeasured { trial: String, figures: Box<LoadFigures> },
     /// The same document was asked for again after the load.
     DocumentChecked { trial: String, right: bool, detail: Option<String> },
     /// The daemon is gone.
@@ -154,6 +168,26 @@ impl Happening {
             | Self::PortFree { trial, .. }
             | Self::TrialFinished { trial, .. } => Some(trial),
             _ => None,
+        }
+    }
+}
+
+/// Before or after all trials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Moment {
+    /// Before the first trial.
+    Before,
+    /// After the last trial.
+    After,
+}
+
+impl Moment {
+    /// The word in paths and for people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::After => "after",
         }
     }
 }

@@ -3,5 +3,5 @@
 mod happening;
 mod record;
 
-pub use happening::{Event, Happening, Outcome, Reason};
+pub use happening::{Event, Happening, Moment, Outcome, Reason};
 pub use record::{Recorder, Write, paths};

@@ -47,6 +47,11 @@ pub mod paths {
         format!("machines/{machine}/postgresql.stderr")
     }
 
+    /// A raw output of a network check: `iperf-client.stdout`. A machine's name may hold any sign but a slash.
+    pub fn network(when: crate::event::Moment, client: &str, server: &str, name: &str) -> String {
+        format!("network/{}/{client}/{server}/{name}", when.word())
+    }
+
     /// The planned trial.
     pub fn trial(id: &str) -> String {
         format!("trials/{id}/trial.json")

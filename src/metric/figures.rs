@@ -33,8 +33,14 @@ pub struct LoadFigures {
     pub connections_asked: u32,
     /// Connections that the tool really set out to open: wrk divides them evenly over its threads and drops the rest.
     pub connections_used: u32,
+    /// Requests that each connection was to have under way at once. `None` for a tool that sends one after the other.
+    #[serde(default)]
+    pub streams_asked: Option<u32>,
     /// Requests per second asked for, by an open-loop tool.
     pub rate_asked: Option<u64>,
+    /// The protocol of the answers, in the words of daemons: `HTTP/2`. `None` where the tool does not tell, or had no answer.
+    #[serde(default)]
+    pub protocol: Option<String>,
     /// The tool and its version, as it says itself or as its package is named.
     pub tool: String,
 }
@@ -96,6 +102,11 @@ impl LoadFigures {
     /// or is refused again and again, is in here, so this is an upper bound.
     pub fn connections_alive(&self) -> u32 {
         self.connections_used.saturating_sub(u32::try_from(self.errors.connect).unwrap_or(u32::MAX))
+    }
+
+    /// Requests that a closed loop keeps under way at once: one on each connection, or as many as were asked for.
+    pub fn requests_under_way(&self) -> u64 {
+        u64::from(self.connections_alive()) * u64::from(self.streams_asked.unwrap_or(1))
     }
 }
 
@@ -185,7 +196,9 @@ mod tests {
             threads: 1,
             connections_asked: 1,
             connections_used: 1,
+            streams_asked: None,
             rate_asked: None,
+            protocol: None,
             tool: "wrk".to_owned(),
         }
     }

@@ -16,6 +16,16 @@ pub fn rate(per_second: f64) -> String {
     if per_second.abs() < 100.0 { three_digits(per_second) } else { count(per_second.round() as u64) }
 }
 
+/// Bits per second in the unit that fits, in powers of ten as networks are named: `943 Mbit/s`, `15.9 Gbit/s`.
+pub fn bit_rate(per_second: f64) -> String {
+    for (unit, name) in [(1e9, "Gbit/s"), (1e6, "Mbit/s"), (1e3, "kbit/s")] {
+        if per_second >= unit {
+            return format!("{} {name}", three_digits(per_second / unit));
+        }
+    }
+    format!("{per_second:.0} bit/s")
+}
+
 /// A whole number with thousands apart.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -67,6 +77,15 @@ mod tests {
         check(43_560.0, "43.6 ms");
         check(985_330.0, "985 ms");
         check(1_370_000.0, "1.37 s");
+    }
+
+    #[test]
+    fn bit_rates_carry_their_unit() {
+        let check = |bits: f64, expected: &str| assert_eq!(bit_rate(bits), expected);
+        check(15_863_718_247.0, "15.9 Gbit/s");
+        check(943_400_000.0, "943 Mbit/s");
+        check(64_000.0, "64.0 kbit/s");
+        check(12.0, "12 bit/s");
     }
 
     #[test]

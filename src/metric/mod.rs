@@ -1,7 +1,9 @@
-//! What a load generator measured: names, units, and plain arithmetic on them. Pure.
+//! What a load generator or a network check measured: names, units, and plain arithmetic on them. Pure.
 
 mod figures;
 mod format;
+mod network;
 
 pub use figures::{ErrorCounts, Latency, LoadFigures, Percentile};
-pub use format::{count, counted, duration_us, rate, short_bytes};
+pub use format::{bit_rate, count, counted, duration_us, rate, short_bytes};
+pub use network::{Flow, NetworkFigures, apart};

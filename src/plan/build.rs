@@ -3,21 +3,36 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::command::Command;
+use crate::diagnostic::Placed;
 use crate::inventory;
 use crate::plan::check::Project;
 use crate::plan::document;
 use crate::plan::roles::Roles;
 use crate::plan::{
-    Daemon, Database, DatabaseUse, Document, FORMAT, Load, Plan, Process, Provision, ProvisionKind, Trial, Wait,
-    WorkersAt,
+    Build, Daemon, Database, DatabaseUse, Document, FORMAT, Load, NetworkCheck, Plan, Process, Provision,
+    ProvisionKind, Trial, Wait, WorkersAt, network,
 };
 use crate::scenario;
 use crate::tool;
 
-/// The suite that a Python comes from: each Debian has one.
-const INTERPRETERS: [(&str, &str); 1] = [("python3.11", "bookworm")];
+/// A Python: the suite that it comes from, for each Debian has one, and the packages of it and of its pip.
+struct Interpreter {
+    name: &'static str,
+    suite: &'static str,
+    packages: &'static [&'static str],
+}
 
-/// The suite of everything else.
+const INTERPRETERS: [Interpreter; 2] = [
+    Interpreter { name: "python3.11", suite: SUITE, packages: &["python3.11", "python3-pip-whl"] },
+    // This pip needs distutils, which Debian keeps in a package of its own.
+    Interpreter {
+        name: "python3.9",
+        suite: "bullseye",
+        packages: &["python3.9", "python3-distutils", "python-pip-whl"],
+    },
+];
+
+/// The suite of everything else, but for what goes with a Python.
 const SUITE: &str = "bookworm";
 
 /// Why a checked project makes no plan: the checks should have said so.
@@ -42,6 +57,9 @@ pub fn build(project: &Project) -> Result<Plan, PlanError> {
         .map(|daemon| planned_daemon(project, daemon, &roles, &mut provisions))
         .collect::<Result<_, _>>()?;
     let trials = trials(project, &roles, &mut provisions)?;
+    let network =
+        project.scenario.network.as_ref().map(|written| network::planned(written, &trials, database.as_ref()));
+    let network = network.map(|planned| provided(planned, project, &mut provisions));
     let used: BTreeSet<&str> = trials.iter().map(|trial| trial.document.as_str()).collect();
     let documents =
         project.data.iter().flat_map(|data| &data.documents).filter(|(name, _)| used.contains(name.as_str()));
@@ -56,6 +74,7 @@ pub fn build(project: &Project) -> Result<Plan, PlanError> {
         machines: roles.machines()?,
         daemons,
         database,
+        network,
         documents: documents.collect(),
         provisions: provisions.0,
         trials,
@@ -95,6 +114,15 @@ impl Provisions {
         let packages = packages.iter().map(ToString::to_string).collect();
         self.add(machine, base, ProvisionKind::PackageRoot { suite: suite.to_owned(), packages })
     }
+
+    fn build(&mut self, machine: &str, suite: &str, build: &scenario::Build) -> Build {
+        let words = |words: &[Placed<String>]| words.iter().map(|word| word.value.clone()).collect::<Vec<_>>();
+        let what = ProvisionKind::BuildRoot { suite: suite.to_owned(), packages: words(&build.packages) };
+        // Several daemons may have several of one suite.
+        let known = self.0.iter().filter(|known| matches!(known.what, ProvisionKind::BuildRoot { .. })).count();
+        let base = if known == 0 { "build".to_owned() } else { format!("build-{}", known + 1) };
+        Build { root: self.add(machine, &base, what), sources: words(&build.sources) }
+    }
 }
 
 fn database(project: &Project, roles: &Roles<'_>, provisions: &mut Provisions) -> Result<Option<Database>, PlanError> {
@@ -122,6 +150,22 @@ fn database(project: &Project, roles: &Roles<'_>, provisions: &mut Provisions) -
     }))
 }
 
+/// The network check with what its tools run from. A binary that the inventory names wins over the package.
+fn provided(mut check: NetworkCheck, project: &Project, provisions: &mut Provisions) -> NetworkCheck {
+    let machines: BTreeSet<&String> = check.pairs.iter().flat_map(|pair| [&pair.client, &pair.server]).collect();
+    for tool in &mut check.tools {
+        let Some(found) = tool::find_network(&tool.name) else { continue };
+        for machine in project.inventory.machines.iter().filter(|machine| machines.contains(&machine.name.value)) {
+            if !machine.tools.contains_key(&tool.name) {
+                let (name, package) = (machine.name.value.as_str(), found.package());
+                let provision = provisions.packages(name, &tool.name, SUITE, &[package]);
+                tool.provisions.insert(name.to_owned(), provision);
+            }
+        }
+    }
+    check
+}
+
 fn planned_daemon(
     project: &Project,
     daemon: &scenario::Daemon,
@@ -135,9 +179,15 @@ fn planned_daemon(
         ("pool", scenario.pool.value.to_string()),
         ("address", roles.address(server)?),
         ("port", scenario.port.value.to_string()),
+        // The agent knows the work directory, which has room for a socket's path.
+        ("socket", "{work}/tmp/backend.sock".to_owned()),
+        ("scratch", "{work}/tmp".to_owned()),
     ]);
     let folder = format!("daemons/{}/", daemon.name);
     let files = project.inputs.iter().filter(|file| file.name.starts_with(&folder)).map(|file| input_name(&file.name));
+    let templates: Vec<String> =
+        daemon.templates.iter().map(|template| input_name(&format!("{folder}{}", template.value))).collect();
+    let filled = values.iter().filter(|_| !templates.is_empty());
     Ok(Daemon {
         name: daemon.name.clone(),
         title: daemon.title.value.clone(),
@@ -151,6 +201,8 @@ fn planned_daemon(
         protocol: daemon.traits.protocol.value.clone(),
         workers: scenario.workers.value,
         files: files.collect(),
+        values: filled.map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+        templates,
     })
 }
 
@@ -165,10 +217,13 @@ fn daemon_provisions(
     if daemon.system {
         return Ok(names);
     }
+    // All that a daemon runs from is of one suite: libraries of two would stand on one path.
+    let mut suite = SUITE;
     if let Some(interpreter) = &daemon.interpreter {
-        let known = INTERPRETERS.iter().find(|(name, _)| *name == interpreter.value);
-        let (python, suite) = known.ok_or_else(|| PlanError(format!("no suite has `{}`", interpreter.value)))?;
-        let root = provisions.packages(machine, python, suite, &[python, "python3-pip-whl"]);
+        let known = INTERPRETERS.iter().find(|known| known.name == interpreter.value);
+        let python = known.ok_or_else(|| PlanError(format!("no suite has `{}`", interpreter.value)))?;
+        suite = python.suite;
+        let root = provisions.packages(machine, python.name, suite, python.packages);
         match &daemon.requirements {
             None => names.push(root),
             Some(requirements) => {
@@ -176,14 +231,16 @@ fn daemon_provisions(
                 let file = project.inputs.iter().find(|file| input_name(&file.name) == input);
                 let file = file.ok_or_else(|| PlanError(format!("{input} was not read")))?;
                 let sha256 = document::sha256_bytes(&file.bytes);
-                let what = ProvisionKind::Venv { root, interpreter: (*python).to_owned(), requirements: input, sha256 };
+                let interpreter = python.name.to_owned();
+                let build = daemon.build.as_ref().map(|build| provisions.build(machine, suite, build));
+                let what = ProvisionKind::Venv { root, interpreter, requirements: input, sha256, build };
                 names.push(provisions.add(machine, &format!("venv-{}", daemon.name), what));
             }
         }
     }
     if !daemon.packages.is_empty() {
         let packages: Vec<&str> = daemon.packages.iter().map(|package| package.value.as_str()).collect();
-        names.push(provisions.packages(machine, &format!("packages-{}", daemon.name), SUITE, &packages));
+        names.push(provisions.packages(machine, &format!("packages-{}", daemon.name), suite, &packages));
     }
     Ok(names)
 }
@@ -206,7 +263,8 @@ fn planned_process(process: &scenario::Process, values: &BTreeMap<&str, String>)
         scenario::WorkersAt::Itself => WorkersAt::Itself,
         scenario::WorkersAt::Nowhere => WorkersAt::Nowhere,
     };
-    Ok(Process { command, workers })
+    let helpers = process.helpers.iter().map(|helper| helper.value.clone()).collect();
+    Ok(Process { command, workers, helpers })
 }
 
 /// Fills `{workers}` and the like; `{{` and `}}` are braces. The reader has refused unknown names.
@@ -267,7 +325,7 @@ fn matching<'a>(
     round: &'a scenario::Round,
 ) -> impl Iterator<Item = (&'a str, &'a scenario::Daemon, &'a scenario::Endpoint)> {
     round.endpoints.iter().flat_map(|path| {
-        project.daemons.iter().filter_map(move |daemon| {
+        project.daemons.iter().filter(|daemon| round.takes(&daemon.name)).filter_map(move |daemon| {
             let endpoint = daemon.endpoints.iter().find(|endpoint| endpoint.path.value == path.value)?;
             Some((path.value.as_str(), daemon, endpoint))
         })
@@ -298,10 +356,11 @@ fn planned_load(
         provision,
         threads: load.threads.value,
         connections: load.connections.value,
+        streams: found.multiplexes().then(|| load.streams.as_ref().map_or(1, |streams| streams.value)),
         duration_s: load.duration.value.as_secs_f64(),
         warm_up_s: load.warm_up.as_ref().map(|warm_up| warm_up.value.as_secs_f64()),
         rate: load.rate.as_ref().map(|rate| rate.value),
-        timeout_s: load.timeout.value.as_secs_f64(),
+        timeout_s: found.has_time_limit().then_some(load.timeout.value.as_secs_f64()),
     })
 }
 

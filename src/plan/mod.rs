@@ -4,13 +4,15 @@ mod build;
 pub mod check;
 pub mod document;
 mod model;
+mod network;
 mod roles;
+mod template;
 mod text;
 
 pub use build::{PlanError, build, input_name};
 pub use model::{
-    Daemon, Database, DatabaseUse, Docker, Document, FORMAT, Load, Machine, Plan, Process, Provision, ProvisionKind,
-    Ssh, Transport, Trial, Wait, WorkersAt,
+    Build, Daemon, Database, DatabaseUse, Docker, Document, FORMAT, Load, Machine, NetworkCheck, NetworkPair,
+    NetworkTool, Plan, Process, Provision, ProvisionKind, Ssh, Transport, Trial, Wait, WorkersAt,
 };
 pub use roles::lone_machine;
 pub use text::text;

@@ -24,6 +24,9 @@ pub struct Plan {
     pub daemons: Vec<Daemon>,
     /// The database, if there is one.
     pub database: Option<Database>,
+    /// The network check, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<NetworkCheck>,
     /// The documents that endpoints must answer, by name.
     pub documents: BTreeMap<String, Document>,
     /// What is put into each machine's cache.
@@ -42,9 +45,15 @@ impl Plan {
         self.daemons.iter().find(|daemon| daemon.name == name)
     }
 
+    /// The machine with this name.
+    pub fn machine(&self, name: &str) -> Option<&Machine> {
+        self.machines.iter().find(|machine| machine.name == name)
+    }
+
     /// Seconds of load and of planned waiting: what the campaign takes at least once everything is provisioned.
     pub fn estimate_s(&self) -> f64 {
-        self.trials.iter().map(Trial::estimate_s).sum::<f64>() + self.database.as_ref().map_or(0.0, |_| 3.0)
+        let network = self.network.as_ref().map_or(0.0, |network| 2.0 * network.estimate_s());
+        self.trials.iter().map(Trial::estimate_s).sum::<f64>() + self.database.as_ref().map_or(0.0, |_| 3.0) + network
     }
 }
 
@@ -162,6 +171,12 @@ pub struct Daemon {
     pub workers: u32,
     /// Its sources: names under `inputs/`, in [`Plan::inputs`].
     pub files: Vec<String>,
+    /// Those of them whose placeholders are filled in on the machine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub templates: Vec<String>,
+    /// What the placeholders of templates stand for. `{work}` in a value is the run's work directory.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, String>,
 }
 
 /// A process of a daemon, with placeholders filled in.
@@ -171,6 +186,9 @@ pub struct Process {
     pub command: Command,
     /// Where the stated number of workers is counted.
     pub workers: WorkersAt,
+    /// Children whose command line holds one of these are no workers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub helpers: Vec<String>,
 }
 
 /// Where the stated number of workers is counted.
@@ -214,6 +232,44 @@ pub struct Database {
     pub files: Vec<String>,
 }
 
+/// A check of the network, made before the first trial and after the last, while nothing else runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NetworkCheck {
+    /// The tools, in order.
+    pub tools: Vec<NetworkTool>,
+    /// Seconds that each sends.
+    pub duration_s: f64,
+    /// The port that the waiting side listens on.
+    pub port: u16,
+    /// The ways that load takes: from load generators to daemons, and from daemons to a database on another machine.
+    pub pairs: Vec<NetworkPair>,
+}
+
+impl NetworkCheck {
+    /// Seconds that it takes once: each tool on each pair, and a little for its start and stop.
+    pub fn estimate_s(&self) -> f64 {
+        (self.tools.len() * self.pairs.len()) as f64 * (self.duration_s + 0.5)
+    }
+}
+
+/// A network tool, decided.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NetworkTool {
+    /// Its name.
+    pub name: String,
+    /// The package root it runs from, by provision name, for each machine; none where the inventory names a binary.
+    pub provisions: BTreeMap<String, String>,
+}
+
+/// A way that load takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkPair {
+    /// The machine that asks.
+    pub client: String,
+    /// The machine that answers. The same one, where both are: then the loopback is checked.
+    pub server: String,
+}
+
 /// A document that endpoints must answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Document {
@@ -245,6 +301,13 @@ pub enum ProvisionKind {
         /// Package names; the resolver adds what they need.
         packages: Vec<String>,
     },
+    /// Debian packages that something is built with, unpacked with a C library of their own. No daemon uses it.
+    BuildRoot {
+        /// The suite they come from.
+        suite: String,
+        /// Package names; the resolver adds what they need.
+        packages: Vec<String>,
+    },
     /// A Python virtual environment.
     Venv {
         /// The package root its interpreter comes from, by provision name.
@@ -255,7 +318,19 @@ pub enum ProvisionKind {
         requirements: String,
         /// SHA-256 of the requirements.
         sha256: String,
+        /// What of them is built from sources, if anything is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        build: Option<Build>,
     },
+}
+
+/// What of a virtual environment is built from sources.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Build {
+    /// The build root, by provision name.
+    pub root: String,
+    /// The distributions.
+    pub sources: Vec<String>,
 }
 
 /// One measured load on one endpoint of one freshly started daemon.
@@ -335,14 +410,27 @@ pub struct Load {
     pub threads: u32,
     /// Connections.
     pub connections: u32,
+    /// Requests under way at once on each connection, for a tool that can have several.
+    #[serde(default)]
+    pub streams: Option<u32>,
     /// Seconds measured.
     pub duration_s: f64,
     /// Seconds of the same load before, unmeasured.
     pub warm_up_s: Option<f64>,
     /// Requests per second, for an open-loop tool.
     pub rate: Option<u64>,
-    /// After this many seconds an answer counts as late.
-    pub timeout_s: f64,
+    /// After this many seconds an answer counts as late; nothing for a tool without a time limit.
+    pub timeout_s: Option<f64>,
+}
+
+impl Load {
+    /// ` with 10 requests at once`; nothing where each connection has one.
+    pub fn streams_words(&self) -> String {
+        match self.streams {
+            Some(streams) if streams > 1 => format!(" with {streams} requests at once on each"),
+            _ => String::new(),
+        }
+    }
 }
 
 /// Bounds for waiting, in seconds.

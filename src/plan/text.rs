@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use crate::command::shell_words;
 use crate::metric::counted;
-use crate::plan::{Database, Machine, Plan, Provision, ProvisionKind, Transport, Trial};
+use crate::plan::{Database, Machine, NetworkPair, NetworkTool, Plan, Provision, ProvisionKind, Transport, Trial};
+use crate::tool;
 
 /// The whole plan as text.
 pub fn text(plan: &Plan) -> String {
@@ -35,9 +36,16 @@ fn write_all(plan: &Plan, to: &mut String) -> std::fmt::Result {
     for provision in &plan.provisions {
         write_step(to, &mut step, &provision_line(provision))?;
     }
+    for line in network_lines(plan) {
+        write_step(to, &mut step, &line)?;
+    }
     for daemon in &plan.daemons {
-        let line =
+        let mut line =
             format!("put the {} of {} into the work directory", counted(daemon.files.len(), "file"), daemon.name);
+        if !daemon.templates.is_empty() {
+            let names = daemon.templates.iter().map(|name| name.rsplit('/').next().unwrap_or(name));
+            line = format!("{line}, {} filled in", names.collect::<Vec<_>>().join(" and "));
+        }
         write_step(to, &mut step, &line)?;
     }
     if let Some(database) = &plan.database {
@@ -55,6 +63,9 @@ fn write_all(plan: &Plan, to: &mut String) -> std::fmt::Result {
     writeln!(to, "\nAfter the last trial")?;
     if let Some(database) = &plan.database {
         write_step(to, &mut step, &format!("stop PostgreSQL on {} and remove its data", database.machine))?;
+    }
+    for line in network_lines(plan) {
+        write_step(to, &mut step, &line)?;
     }
     for machine in &plan.machines {
         let line = format!("{}: stop whatever still runs, remove the work directory; the cache stays", machine.name);
@@ -103,14 +114,42 @@ fn provision_line(provision: &Provision) -> String {
                 packages.join(" and ")
             )
         }
-        ProvisionKind::Venv { interpreter, requirements, sha256, .. } => {
-            let requirements = requirements.strip_prefix("inputs/").unwrap_or(requirements);
+        ProvisionKind::BuildRoot { suite, packages } => {
             format!(
-                "{machine}: have a virtual environment of {interpreter} with {requirements} ({}) in the cache",
-                &sha256[..12.min(sha256.len())]
+                "{machine}: have {} of Debian {suite} in the cache, unpacked, for building only",
+                packages.join(" and ")
+            )
+        }
+        ProvisionKind::Venv { interpreter, requirements, sha256, build, .. } => {
+            let requirements = requirements.strip_prefix("inputs/").unwrap_or(requirements);
+            let built = build.as_ref().map(|build| format!(", {} built from sources", build.sources.join(" and ")));
+            format!(
+                "{machine}: have a virtual environment of {interpreter} with {requirements} ({}) in the cache{}",
+                &sha256[..12.min(sha256.len())],
+                built.unwrap_or_default()
             )
         }
     }
+}
+
+/// One line for each check: it is made before the first trial and after the last in the same way.
+fn network_lines(plan: &Plan) -> Vec<String> {
+    let Some(network) = &plan.network else { return Vec::new() };
+    let line = |tool: &NetworkTool, pair: &NetworkPair| {
+        let NetworkPair { client, server } = pair;
+        let way = if client == server {
+            format!("over the loopback of {server}, where no network is")
+        } else {
+            format!("between {client} and {server}")
+        };
+        let back = tool::find_network(&tool.name).and_then(|found| found.back_port(network.port));
+        let back = back.map(|port| format!(" and back to port {port} of {client}")).unwrap_or_default();
+        let (name, port, duration) = (&tool.name, network.port, network.duration_s);
+        format!(
+            "{way}: check the network by {name}, both ways at once for {duration} s, to port {port} of {server}{back}"
+        )
+    };
+    network.pairs.iter().flat_map(|pair| network.tools.iter().map(move |tool| line(tool, pair))).collect()
 }
 
 fn database_line(database: &Database) -> String {
@@ -137,10 +176,11 @@ fn write_trial(to: &mut String, trial: &Trial, begins: f64) -> std::fmt::Result 
     }
     write!(
         to,
-        ": {}, {}, {}, {} s",
+        ": {}, {}, {}{}, {} s",
         load.tool,
         counted(load.threads, "thread"),
         counted(load.connections, "connection"),
+        load.streams_words(),
         load.duration_s
     )?;
     if let Some(rate) = load.rate {

@@ -6,7 +6,7 @@ use crate::event::Happening;
 use crate::plan::Trial;
 use crate::referee::rules::{self, Case, FIGURE_RULES};
 use crate::referee::verdict::{Finding, Gives, Rule, Verdict};
-use crate::store::{StoredRun, StoredTrial};
+use crate::store::{SeenCheck, StoredRun, StoredTrial};
 
 /// What the referee says of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,11 +81,16 @@ fn judge_begun(run: &StoredRun, stored: &StoredTrial, calm: &BTreeMap<&str, f64>
         let message = rules::not_measured::why(stored.outcome.as_ref());
         return Verdict::Unjudged(Finding { rule: rules::NOT_MEASURED, message });
     };
+    let trial = &stored.trial;
+    let is_own = |check: &SeenCheck<'_>| (check.client, check.server) == (&*trial.client, &*trial.server);
+    let checks: Vec<SeenCheck<'_>> = run.network_checks().filter(is_own).collect();
     let case = Case {
         stored,
         figures,
         daemon: run.plan.daemon(&stored.trial.daemon),
         cpu_percent: calm.get(stored.trial.id.as_str()).copied(),
+        checks: &checks,
+        answer_rate: run.answer_rate(&trial.client, &trial.server),
     };
     let mut found: Vec<(Gives, Finding)> = FIGURE_RULES
         .iter()

@@ -2,7 +2,7 @@
 
 use crate::metric::{Latency, LoadFigures};
 use crate::report::escape::Text;
-use crate::report::model::{Model, Row, Section};
+use crate::report::model::{Ceiling, Model, Row, Section};
 
 /// The whole table, with its head.
 pub fn table(model: &Model) -> String {
@@ -26,7 +26,7 @@ struct Line<'a> {
 /// A column: its name, and what a line has in it. An empty cell is not known.
 type Column = (&'static str, fn(&Line<'_>) -> String);
 
-const COLUMNS: [Column; 58] = [
+const COLUMNS: [Column; 63] = [
     ("run", |line| line.model.head.run.csv()),
     ("trial", |line| line.row.id.csv()),
     ("round", |line| line.section.round.csv()),
@@ -80,10 +80,15 @@ const COLUMNS: [Column; 58] = [
     ("database_connections", |line| Text::from(&line.row.traits.database).csv()),
     ("workers_count", |line| whole(line.row.traits.workers.map(u64::from))),
     ("protocol", |line| line.row.traits.protocol.csv()),
+    ("load_protocol", |line| load_protocol(line.row)),
     ("load_threads_count", |line| figure(line, |f| f.threads.into())),
     ("connections_asked_count", |line| figure(line, |f| f.connections_asked.into())),
     ("connections_used_count", |line| figure(line, |f| f.connections_used.into())),
     ("connections_alive_count", |line| figure(line, |f| f.connections_alive().into())),
+    ("network_answers_bits_per_s", |line| ceiling(line, |ceiling| ceiling.bits_per_second)),
+    ("network_ceiling_per_s", |line| ceiling(line, |ceiling| ceiling.answers_per_second)),
+    ("network_share_percent", |line| ceiling(line, |ceiling| ceiling.share * 100.0)),
+    ("streams_asked_count", |line| whole(line.row.figures.as_ref().and_then(|f| f.streams_asked).map(u64::from))),
     ("load_tool", |line| line.row.figures.as_ref().map(|f| Text::from(&f.tool).csv()).unwrap_or_default()),
 ];
 
@@ -94,6 +99,15 @@ fn latency_kind(figures: &LoadFigures) -> &'static str {
         Some(_) if figures.waits_are_service_times() => "service time",
         Some(_) => "latency",
     }
+}
+
+/// What the load generator spoke, where it tells.
+fn load_protocol(row: &Row) -> String {
+    row.figures
+        .as_ref()
+        .and_then(|f| f.protocol.as_ref())
+        .map(|protocol| Text::from(protocol).csv())
+        .unwrap_or_default()
 }
 
 fn rules(row: &Row) -> String {
@@ -107,6 +121,10 @@ fn messages(row: &Row) -> Text {
 
 fn detail(row: &Row) -> Text {
     row.reason.as_ref().map(|reason| Text::joined(&reason.detail, " / ")).unwrap_or_default()
+}
+
+fn ceiling(line: &Line<'_>, of: fn(&Ceiling) -> f64) -> String {
+    line.row.ceiling.as_ref().map(of).map(plain).unwrap_or_default()
 }
 
 fn figure(line: &Line<'_>, of: fn(&LoadFigures) -> u64) -> String {

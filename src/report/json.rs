@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::metric::LoadFigures;
+use crate::metric::{LoadFigures, NetworkFigures};
 use crate::report::escape::{self, Text};
 use crate::report::model::{self, MachineFacts, Model, ReasonText, Row, Section};
 
@@ -20,6 +20,7 @@ pub fn document(model: &Model) -> String {
         notices: model.head.notices.iter().map(|n| Notice { kind: n.kind.mark().0, text: &n.text }).collect(),
         sections: model.sections.iter().map(section).collect(),
         trials: model.rows().map(|(section, row)| trial(section, row)).collect(),
+        network: model.network.as_ref().map(network),
         machines: model.machines.iter().map(machine).collect(),
         software: model.software.iter().map(software).collect(),
         database: model.database.as_ref().map(|database| Database {
@@ -42,6 +43,7 @@ struct Document<'a> {
     notices: Vec<Notice<'a>>,
     sections: Vec<SectionOut<'a>>,
     trials: Vec<Trial<'a>>,
+    network: Option<NetworkOut<'a>>,
     machines: Vec<Machine<'a>>,
     software: Vec<Software<'a>>,
     database: Option<Database<'a>>,
@@ -145,6 +147,7 @@ struct Trial<'a> {
     findings: Vec<Finding>,
     figures: Option<&'a LoadFigures>,
     derived: Option<Derived>,
+    network_ceiling: Option<CeilingOut>,
     rate_asked: Option<u64>,
     body_bytes: Option<u64>,
     traits: Traits<'a>,
@@ -216,6 +219,11 @@ fn trial<'a>(section: &'a Section, row: &'a Row) -> Trial<'a> {
         findings: row.findings().map(|(rule, message)| Finding { rule, message }).collect(),
         figures: row.figures.as_ref(),
         derived: row.figures.as_ref().map(derived),
+        network_ceiling: row.ceiling.as_ref().map(|ceiling| CeilingOut {
+            bits_per_s: ceiling.bits_per_second,
+            answers_per_s: ceiling.answers_per_second,
+            share: ceiling.share,
+        }),
         rate_asked: row.rate_asked,
         body_bytes: row.body_bytes,
         traits: traits(row),
@@ -263,6 +271,47 @@ fn times(row: &Row) -> Times {
         stop_ms: times.stop_ms,
         whole_ms: times.whole_ms,
     }
+}
+
+/// What the network allows at the size of a trial's answers.
+#[derive(Serialize)]
+struct CeilingOut {
+    bits_per_s: f64,
+    answers_per_s: f64,
+    share: f64,
+}
+
+#[derive(Serialize)]
+struct NetworkOut<'a> {
+    loopback: bool,
+    checks: Vec<CheckOut<'a>>,
+    missing: &'a [Text],
+}
+
+#[derive(Serialize)]
+struct CheckOut<'a> {
+    client: &'a Text,
+    server: &'a Text,
+    when: &'static str,
+    requests_bits_per_s: f64,
+    answers_bits_per_s: f64,
+    figures: &'a NetworkFigures,
+    client_command: &'a Text,
+    server_command: &'a Text,
+}
+
+fn network(network: &model::Network) -> NetworkOut<'_> {
+    let checks = network.checks.iter().map(|check| CheckOut {
+        client: &check.client,
+        server: &check.server,
+        when: check.when,
+        requests_bits_per_s: check.figures.to_server.bits_per_second(),
+        answers_bits_per_s: check.figures.to_client.bits_per_second(),
+        figures: &check.figures,
+        client_command: &check.commands[0],
+        server_command: &check.commands[1],
+    });
+    NetworkOut { loopback: network.loopback, checks: checks.collect(), missing: &network.missing }
 }
 
 #[derive(Serialize)]

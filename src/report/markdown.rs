@@ -9,6 +9,7 @@ pub fn document(model: &Model) -> String {
     let mut out = String::new();
     head(&mut out, model);
     results(&mut out, model);
+    network(&mut out, model);
     machines(&mut out, model);
     software(&mut out, model);
     database(&mut out, model);
@@ -113,6 +114,31 @@ fn findings(out: &mut String, section: &Section) {
             let (sign, word) = (row.verdict.symbol(), row.verdict.word());
             line(out, &format!("- {sign} {name}: {word}: {} (rule `{rule}`)", message.markdown()));
         }
+    }
+}
+
+fn network(out: &mut String, model: &Model) {
+    let Some(network) = &model.network else { return };
+    heading(out, 2, "Network");
+    line(out, words::NETWORK);
+    if network.loopback {
+        line(out, &format!("\n{}", words::LOOPBACK));
+    }
+    line(out, "");
+    let cells = |cells: &[Text]| cells.iter().map(Text::markdown).collect();
+    table(out, &words::CHECK_HEAD, network.checks.iter().map(|check| cells(&words::check(check))));
+    line(out, "");
+    for missing in &network.missing {
+        line(out, &format!("- ▲ no check: {}", missing.markdown()));
+    }
+    if !network.ceilings.is_empty() {
+        line(out, &format!("\n{}\n", words::CEILINGS));
+        table(out, &words::CEILING_HEAD, network.ceilings.iter().map(|ceiling| cells(&words::ceiling(ceiling))));
+    }
+    let commands = words::check_commands(network);
+    if !commands.is_empty() {
+        line(out, "\nThe commands, first the side that waits:");
+        code(out, &commands);
     }
 }
 

@@ -2,7 +2,7 @@
 //! the rest.
 
 use crate::report::escape::Text;
-use crate::report::model::{Column, Model, Section, columns};
+use crate::report::model::{Column, Model, Network, Section, columns};
 use crate::report::words;
 
 /// Columns that fit; what a group's rows have in common stands above them in words.
@@ -25,6 +25,7 @@ pub fn text(model: &Model) -> String {
     for section in &model.sections {
         lines.extend(results(section));
     }
+    lines.extend(model.network.iter().flat_map(network));
     lines.push(head.outcome.terminal());
     lines.push(format!("verdicts: {}", words::summary(model.summary)));
     for notice in &head.notices {
@@ -47,6 +48,27 @@ fn results(section: &Section) -> Vec<String> {
         if let Some(timed) = row.timed() {
             lines.push(format!("    {}: latency of {timed} answers", row.short_label(section.shows).terminal()));
         }
+    }
+    lines.push(String::new());
+    lines
+}
+
+/// Each check in a line, and how near the fullest trial came to what the network allows.
+fn network(network: &Network) -> Vec<String> {
+    let over = if network.loopback { ", over the loopback: no network" } else { "" };
+    let mut lines = vec![format!("network, both ways at once{over}")];
+    for check in &network.checks {
+        let [between, when, tool, there, back, ..] = words::check(check).map(|cell| cell.terminal());
+        lines.push(format!("    {between} {when} by {tool}: requests {there}, answers {back}"));
+    }
+    lines.extend(network.missing.iter().map(|missing| format!("    no check: {}", missing.terminal())));
+    let fullest = network.ceilings.iter().max_by(|one, other| one.ceiling.share.total_cmp(&other.ceiling.share));
+    if let Some(fullest) = fullest {
+        let [name, bytes, ceiling, reached, share] = words::ceiling(fullest).map(|cell| cell.terminal());
+        let text = format!(
+            "fullest in {name}: {reached} of the {ceiling} answers/s that it allows at {bytes} B each, {share}"
+        );
+        lines.extend(wrapped(&format!("  {text}")));
     }
     lines.push(String::new());
     lines

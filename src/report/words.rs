@@ -1,9 +1,9 @@
 //! Sentences that more than one format says.
 
-use crate::metric::{duration_us, short_bytes};
+use crate::metric::{Flow, bit_rate, count, duration_us, rate, short_bytes};
 use crate::referee::Summary;
 use crate::report::escape::Text;
-use crate::report::model::{Head, Row, Software, TrialTimes};
+use crate::report::model::{CeilingRow, CheckRow, Head, Network, Row, Software, TrialTimes, UNKNOWN};
 
 /// Where a run keeps what.
 pub const FILES: &str = "Everything here comes from the run directory: the plan in plan.json, what happened in \
@@ -29,6 +29,85 @@ pub const COLUMNS: &str = "Requests/s counts successful answers (status 2xx or 3
 /// How the charts are to be read.
 pub const CHARTS: &str = "Bars begin at zero, and all groups of a chart share its scale. Pale bars are suspect, broken \
     outlines invalid.";
+
+/// What a network check is.
+pub const NETWORK: &str = "Each check sends both ways at once, while nothing else of the campaign runs: requests go to \
+    the daemon's machine, answers come back. What arrived counts, without the headers of TCP and below. What both sides \
+    printed is kept, byte for byte, under network/ in the run directory.";
+
+/// Where there is none.
+pub const LOOPBACK: &str = "All of them went over the loopback of one machine: that is what its CPU can copy, and no \
+    network.";
+
+/// What a ceiling is.
+pub const CEILINGS: &str = "The ceiling of each endpoint: the lowest rate of answers that a check saw, over the mean bytes of \
+    one answer with its HTTP headers. A daemon that comes near it is held up by the network. The share is what the \
+    answers of any status took of it.";
+
+/// The head of the table of checks, and which columns are numbers.
+pub const CHECK_HEAD: [(&str, bool); 8] = [
+    ("Between", false),
+    ("When", false),
+    ("By", false),
+    ("Requests", true),
+    ("Answers", true),
+    ("Requests sent again", true),
+    ("Answers sent again", true),
+    ("CPU, server / client", true),
+];
+
+/// The cells of a check.
+pub fn check(check: &CheckRow) -> [Text; 8] {
+    let (there, back) = (&check.figures.to_server, &check.figures.to_client);
+    let again = |flow: &Flow| flow.retransmits.map_or(UNKNOWN.to_owned(), count);
+    let cpu = |percent: Option<f64>| percent.map_or(UNKNOWN.to_owned(), |percent| format!("{percent:.0} %"));
+    let cpus = format!("{} / {}", cpu(check.figures.server_cpu_percent), cpu(check.figures.client_cpu_percent));
+    [
+        Text::joined([&check.client, &check.server], " – "),
+        Text::from(check.when),
+        check.tool.clone(),
+        Text::from(bit_rate(there.bits_per_second())),
+        Text::from(bit_rate(back.bits_per_second())),
+        Text::from(again(there)),
+        Text::from(again(back)),
+        Text::from(cpus),
+    ]
+}
+
+/// The commands of the checks, each pair of them once: those after are those before.
+pub fn check_commands(network: &Network) -> Vec<Text> {
+    let mut commands: Vec<Text> = Vec::new();
+    for command in network.checks.iter().flat_map(|check| check.commands.iter().rev()) {
+        if !commands.contains(command) {
+            commands.push(command.clone());
+        }
+    }
+    commands
+}
+
+/// The head of the table of ceilings, and which columns are numbers.
+pub const CEILING_HEAD: [(&str, bool); 5] =
+    [("Trial", false), ("Bytes per response", true), ("Ceiling, requests/s", true), ("Reached", true), ("Share", true)];
+
+/// The cells of an endpoint's ceiling.
+pub fn ceiling(row: &CeilingRow) -> [Text; 5] {
+    [
+        Text::joined([&row.trial, &row.name], " "),
+        Text::from(count(row.bytes_per_response.round() as u64)),
+        Text::from(rate(row.ceiling.answers_per_second)),
+        Text::from(rate(row.reached)),
+        Text::from(percent(row.ceiling.share)),
+    ]
+}
+
+/// A share that is not zero never reads as zero.
+pub fn percent(share: f64) -> String {
+    match share * 100.0 {
+        percent if percent > 0.0 && percent < 0.01 => "under 0.01 %".to_owned(),
+        percent if percent < 1.0 => format!("{percent:.2} %"),
+        percent => format!("{percent:.1} %"),
+    }
+}
 
 /// What, when and where in one line.
 pub fn when_and_where(head: &Head) -> Text {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 
-use crate::event::{Happening, Outcome, Recorder};
+use crate::event::{Happening, Moment, Outcome, Recorder};
 use crate::host::{Connection, Host, Link, LinkError};
 use crate::plan::{Machine, Plan};
 use crate::run::emitter::Emitter;
 use crate::run::error::{RunError, TrialError};
-use crate::run::{StopSignal, contact, prepare, provision, trial};
+use crate::run::{StopSignal, contact, network, prepare, provision, trial};
 use crate::wire::{Reply, Request};
 
 /// What a campaign works with.
@@ -58,6 +58,8 @@ pub(in crate::run) struct State<'a> {
     /// Package versions of what was provisioned, by provision name.
     pub versions: BTreeMap<String, BTreeMap<String, String>>,
     pub database: Option<String>,
+    /// Where each machine's agent has the run's work directory.
+    pub work_dirs: BTreeMap<String, String>,
 }
 
 impl State<'_> {
@@ -81,6 +83,7 @@ where
         digests: BTreeMap::new(),
         versions: BTreeMap::new(),
         database: None,
+        work_dirs: BTreeMap::new(),
     };
     let mut summary = Summary { measured: 0, failed: 0, not_run: campaign.plan.trials.len(), error: None };
     let mut error = carry_out(&mut state, connect, &mut summary).await.err();
@@ -136,6 +139,7 @@ where
         }
     }
     prepare::stop_database(state).await?;
+    network::check(state, Moment::After).await?;
     prepare::facts(state, "after").await
 }
 
@@ -150,7 +154,7 @@ fn count_of<'a>(summary: &'a mut Summary, result: &Result<(), TrialError>, has_f
     }
 }
 
-/// Everything before the first change: contact, facts, ports, and the cache.
+/// Everything before the first change: contact, facts, ports, the cache, and the network.
 async fn get_fit<C>(state: &mut State<'_>, connect: C) -> Result<(), RunError>
 where
     C: AsyncFn(&Machine) -> Result<Connection, LinkError>,
@@ -158,7 +162,8 @@ where
     contact::all(state, connect).await?;
     prepare::facts(state, "before").await?;
     prepare::ports_free(state).await?;
-    provision::all(state).await
+    provision::all(state).await?;
+    network::check(state, Moment::Before).await
 }
 
 pub(in crate::run) fn stop_if_asked(state: &State<'_>) -> Result<(), RunError> {

@@ -39,7 +39,7 @@ pub async fn warm_up(
 /// The measured load.
 pub async fn measure(state: &mut State<'_>, trial: &Trial, running: &mut [Running]) -> Result<(), TrialError> {
     let output = generate(state, trial, running, trial.load.duration_s, "load").await?;
-    let (tool, request) = (find(&trial.load)?, request(trial, trial.load.duration_s));
+    let (tool, request) = (find(&trial.load)?, request(state, trial, trial.load.duration_s));
     let mut figures = tool.parse(&request, &output).map_err(|error| {
         TrialError::Failed(Reason {
             code: "unreadable-output".to_owned(),
@@ -52,7 +52,7 @@ pub async fn measure(state: &mut State<'_>, trial: &Trial, running: &mut [Runnin
         figures.tool = format!("{} {version}", trial.load.tool);
     }
     state.emitter.json(&paths::metrics(&trial.id), &figures)?;
-    state.emitter.emit(Happening::TrialMeasured { trial: trial.id.clone(), figures })?;
+    state.emitter.emit(Happening::TrialMeasured { trial: trial.id.clone(), figures: Box::new(figures) })?;
     Ok(())
 }
 
@@ -71,14 +71,17 @@ fn find(load: &Load) -> Result<&'static dyn LoadTool, TrialError> {
     })
 }
 
-fn request(trial: &Trial, seconds: f64) -> LoadRequest {
+fn request(state: &State<'_>, trial: &Trial, seconds: f64) -> LoadRequest {
+    let daemon = state.campaign.plan.daemon(&trial.daemon);
     LoadRequest {
         url: trial.url(),
         threads: trial.load.threads,
         connections: trial.load.connections,
         duration: Duration::from_secs_f64(seconds),
-        timeout: Duration::from_secs_f64(trial.load.timeout_s),
+        timeout: Duration::from_secs_f64(trial.load.timeout_s.unwrap_or_default()),
         rate: trial.load.rate,
+        protocol: daemon.map_or_else(String::new, |daemon| daemon.protocol.clone()),
+        streams: trial.load.streams.unwrap_or(1),
     }
 }
 
@@ -123,7 +126,7 @@ async fn start(
     seconds: f64,
     name: &str,
 ) -> Result<u64, TrialError> {
-    let mut invocation = find(&trial.load)?.invocation(&request(trial, seconds));
+    let mut invocation = find(&trial.load)?.invocation(&request(state, trial, seconds));
     let directory = format!("load/{}", trial.id);
     let files =
         invocation.files.into_iter().map(|file| WorkFile { path: file.name, bytes: file.contents.into_bytes() });
@@ -160,7 +163,7 @@ async fn follow(
     client: &Link,
     generator: &mut Generator<'_>,
 ) -> Result<Output, TrialError> {
-    let limit = generator.total + Duration::from_secs_f64(trial.load.timeout_s) + SLACK;
+    let limit = generator.total + Duration::from_secs_f64(trial.load.timeout_s.unwrap_or_default()) + SLACK;
     let mut tick = tokio::time::interval(TICK);
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let stop = state.campaign.stop.clone();

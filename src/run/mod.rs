@@ -5,6 +5,7 @@ mod contact;
 mod emitter;
 mod error;
 mod load;
+mod network;
 mod prepare;
 mod provision;
 mod ready;
@@ -13,4 +14,5 @@ mod trial;
 
 pub use campaign::{Campaign, Summary, run};
 pub use error::RunError;
+pub use provision::provision_request;
 pub use stop::{StopHandle, StopSignal, stop_channel};

@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use crate::event::{Happening, Reason, paths};
 use crate::host::LinkError;
-use crate::plan::{Database, Machine};
+use crate::plan::{Daemon, Database, Machine};
 use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
 use crate::run::error::RunError;
+use crate::run::network;
 use crate::wire::{self, DatabaseRequest, Listener, Reply, Request, WorkFile};
 
 /// Opens the conversation: the agent takes its lock, and sweeps what a dead one left.
@@ -20,7 +21,7 @@ pub async fn hello(state: &mut State<'_>, machine: &Machine) -> Result<(), RunEr
         proxy: machine.proxy.clone(),
     };
     // It may wait for the agent of an earlier run to leave, and says so.
-    let Reply::Welcome { version, pid, boot_id, mut swept, .. } =
+    let Reply::Welcome { version, pid, boot_id, work_dir, mut swept, .. } =
         ask_with_progress(state, &machine.name, request).await?
     else {
         return Err(out_of_turn(&machine.name));
@@ -28,6 +29,7 @@ pub async fn hello(state: &mut State<'_>, machine: &Machine) -> Result<(), RunEr
     if let Some(host) = state.machines.get(&machine.name).and_then(|connected| connected.host.as_ref()) {
         swept.extend_from_slice(host.swept());
     }
+    state.work_dirs.insert(machine.name.clone(), work_dir);
     state.emitter.emit(Happening::MachineConnected {
         machine: machine.name.clone(),
         transport: machine.transport.word().to_owned(),
@@ -42,6 +44,9 @@ pub async fn hello(state: &mut State<'_>, machine: &Machine) -> Result<(), RunEr
 /// Tells that a machine is one that another name leads to as well.
 pub fn shares(state: &mut State<'_>, machine: &Machine, other: &str) -> Result<(), RunError> {
     let (machine, other) = (machine.name.clone(), other.to_owned());
+    if let Some(work) = state.work_dirs.get(&other).cloned() {
+        state.work_dirs.insert(machine.clone(), work);
+    }
     Ok(state.emitter.emit(Happening::MachineShared { machine, other })?)
 }
 
@@ -67,6 +72,7 @@ pub async fn ports_free(state: &mut State<'_>) -> Result<(), RunError> {
     let mut wanted: Vec<(String, u16, &str)> =
         plan.trials.iter().map(|trial| (trial.server.clone(), trial.port, "the daemons")).collect();
     wanted.extend(plan.database.iter().map(|database| (database.machine.clone(), database.port, "PostgreSQL")));
+    wanted.extend(network::ports(plan).into_iter().map(|(machine, port)| (machine, port, "the network check")));
     wanted.sort();
     wanted.dedup();
     for (machine, port, whose) in wanted {
@@ -122,18 +128,25 @@ fn input<'a>(state: &'a State<'_>, name: &str) -> &'a [u8] {
 pub async fn sources(state: &mut State<'_>) -> Result<(), RunError> {
     let plan = state.campaign.plan;
     for daemon in &plan.daemons {
-        let folder = format!("inputs/daemons/{}/", daemon.name);
-        let relative = |name: &str| name.strip_prefix(&folder).unwrap_or(name).to_owned();
-        let files =
-            daemon.files.iter().map(|name| WorkFile { path: relative(name), bytes: input(state, name).to_vec() });
-        let request = Request::PutFiles { directory: source_directory(&daemon.name), files: files.collect() };
         let servers: std::collections::BTreeSet<_> =
             plan.trials.iter().filter(|trial| trial.daemon == daemon.name).map(|trial| &trial.server).collect();
         for server in servers {
-            ask(state, &state.link(server)?, request.clone()).await?;
+            let (directory, files) = (source_directory(&daemon.name), source_files(state, daemon, server));
+            ask(state, &state.link(server)?, Request::PutFiles { directory, files }).await?;
         }
     }
     Ok(())
+}
+
+/// A daemon's sources as they shall lie on a machine.
+fn source_files(state: &State<'_>, daemon: &Daemon, server: &str) -> Vec<WorkFile> {
+    let folder = format!("inputs/daemons/{}/", daemon.name);
+    let work = state.work_dirs.get(server).map_or("", String::as_str);
+    let file = |name: &String| WorkFile {
+        path: name.strip_prefix(&folder).unwrap_or(name).to_owned(),
+        bytes: daemon.on_machine(name, input(state, name), work),
+    };
+    daemon.files.iter().map(file).collect()
 }
 
 /// Where a daemon's sources are, under the work directory.

@@ -12,7 +12,7 @@ use crate::plan::{Provision, ProvisionKind};
 use crate::run::campaign::State;
 use crate::run::emitter::millis;
 use crate::run::error::RunError;
-use crate::wire::{Reply, Request};
+use crate::wire::{BuildRequest, Reply, Request};
 
 /// What one agent is asked for, in order.
 struct Agenda<'a> {
@@ -81,7 +81,9 @@ impl Agenda<'_> {
             let _ = tell.send(happening);
         };
         for provision in &self.provisions {
-            let (request, what) = request(provision, &digests, requirements);
+            let digest = |name: &str| digests.get(name).cloned().unwrap_or_default();
+            let request = provision_request(provision, &digest, requirements);
+            let what = asked(&provision.what);
             let (machine, name) = (provision.machine.clone(), provision.name.clone());
             let begun = Instant::now();
             tell(Happening::ProvisionStarted { machine: machine.clone(), name: name.clone(), what });
@@ -112,22 +114,30 @@ impl Agenda<'_> {
     }
 }
 
-/// The request for a provision, and what it is for people.
-fn request(
+/// What the agent is asked for a provision, once those that it needs have their digests.
+pub fn provision_request(
     provision: &Provision,
-    digests: &BTreeMap<&str, String>,
+    digest: &impl Fn(&str) -> String,
     requirements: &impl Fn(&str) -> String,
-) -> (Request, String) {
+) -> Request {
     let name = provision.name.clone();
     match provision.what.clone() {
-        ProvisionKind::PackageRoot { suite, packages } => {
-            let shown = format!("packages {} of {suite}", packages.join(", "));
-            (Request::PackageRoot { name, suite, packages }, shown)
+        ProvisionKind::PackageRoot { suite, packages } => Request::PackageRoot { name, suite, packages },
+        ProvisionKind::BuildRoot { suite, packages } => Request::BuildRoot { name, suite, packages },
+        ProvisionKind::Venv { root, interpreter, requirements: file, build, .. } => {
+            let build = build.map(|build| BuildRequest { root: digest(&build.root), sources: build.sources });
+            Request::Venv { name, root: digest(&root), interpreter, requirements: requirements(&file), build }
         }
-        ProvisionKind::Venv { root, interpreter, requirements: file, .. } => {
-            let shown = format!("{interpreter} with {file}");
-            let root = digests.get(root.as_str()).cloned().unwrap_or_default();
-            (Request::Venv { name, root, interpreter, requirements: requirements(&file) }, shown)
+    }
+}
+
+/// What is asked for, in words.
+fn asked(what: &ProvisionKind) -> String {
+    match what {
+        ProvisionKind::PackageRoot { suite, packages } => format!("packages {} of {suite}", packages.join(", ")),
+        ProvisionKind::BuildRoot { suite, packages } => {
+            format!("packages {} of {suite}, to build with", packages.join(", "))
         }
+        ProvisionKind::Venv { interpreter, requirements, .. } => format!("{interpreter} with {requirements}"),
     }
 }

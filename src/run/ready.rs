@@ -21,6 +21,8 @@ pub struct Running {
     pub notices: ProcessNotices,
     /// Where its workers are counted.
     pub workers: WorkersAt,
+    /// What the command lines of its children that are no workers hold.
+    pub helpers: Vec<String>,
     /// Whether its end was seen.
     pub ended: bool,
 }
@@ -37,6 +39,7 @@ const PROBE_LIMIT_MS: u64 = 5_000;
 /// What the daemon was doing at the last look: told when the time limit is reached.
 enum Seen {
     Nothing(String),
+    OtherProtocol(String),
     Status(u16, Vec<u8>),
     Wrong(Vec<String>),
     Workers(u32),
@@ -65,7 +68,7 @@ pub async fn await_ready(state: &mut State<'_>, trial: &Trial, running: &mut [Ru
             return Ok(());
         }
         wrong_since = match seen {
-            Seen::Wrong(_) => wrong_since.or(Some(Instant::now())),
+            Seen::Wrong(_) | Seen::OtherProtocol(_) => wrong_since.or(Some(Instant::now())),
             _ => None,
         };
         if wrong_since.is_some_and(|since| since.elapsed() > WRONG_FOR) || begun.elapsed() > limit {
@@ -91,6 +94,7 @@ async fn look(state: &State<'_>, trial: &Trial, running: &[Running]) -> Result<S
     let probed = probe(state, trial).await?;
     let (status, keep_alive, protocol, body) = match probed {
         Answer::Nothing { why } => return Ok(Seen::Nothing(why)),
+        Answer::OtherProtocol { spoken } => return Ok(Seen::OtherProtocol(spoken)),
         Answer::Http { status, keep_alive, protocol, body } => (status, keep_alive, protocol, body),
     };
     if status != 200 {
@@ -110,11 +114,17 @@ async fn look(state: &State<'_>, trial: &Trial, running: &[Running]) -> Result<S
 /// Asks the daemon once, from where the load will come.
 pub async fn probe(state: &State<'_>, trial: &Trial) -> Result<Answer, TrialError> {
     let (client, address, path) = (state.link(&trial.client)?, trial.address.clone(), trial.endpoint.clone());
-    let request = Request::Probe { address, port: trial.port, path, timeout_ms: PROBE_LIMIT_MS };
+    let protocol = declared_protocol(state, trial);
+    let request = Request::Probe { address, port: trial.port, path, protocol, timeout_ms: PROBE_LIMIT_MS };
     match ask(state, &client, request).await? {
         Reply::Answer(answer) => Ok(answer),
         other => Err(RunError::Link(client.out_of_turn(&other)).into()),
     }
+}
+
+/// What the daemon's file says that it speaks.
+fn declared_protocol(state: &State<'_>, trial: &Trial) -> String {
+    state.campaign.plan.daemon(&trial.daemon).map_or_else(String::new, |daemon| daemon.protocol.clone())
 }
 
 /// The canonical hash of the right document, or the differences.
@@ -135,7 +145,8 @@ async fn count_workers(state: &State<'_>, trial: &Trial, running: &[Running]) ->
             Reply::Tree { members } => members,
             other => return Err(RunError::Link(server.out_of_turn(&other)).into()),
         };
-        let child = |member: &&Member| member.parent == one.pid && !member.zombie;
+        let helps = |member: &Member| one.helpers.iter().any(|helper| member.command.contains(helper));
+        let child = |member: &&Member| member.parent == one.pid && !member.zombie && !helps(member);
         workers += match one.workers {
             WorkersAt::Children => members.iter().filter(child).count(),
             WorkersAt::Itself => 1,
@@ -178,9 +189,11 @@ async fn log_lines(state: &State<'_>, trial: &Trial, process: u64) -> Vec<String
 }
 
 async fn not_ready(state: &State<'_>, trial: &Trial, running: &[Running], seen: Seen, limit: Duration) -> Reason {
-    let (url, limit) = (trial.url(), limit.as_secs_f64());
+    let (url, limit, protocol) = (trial.url(), limit.as_secs_f64(), declared_protocol(state, trial));
     let (code, message, mut detail) = match seen {
-        Seen::Nothing(why) => ("not-ready", format!("{url} did not answer within {limit} s: {why}"), Vec::new()),
+        Seen::Nothing(why) => {
+            ("not-ready", format!("{url} did not answer in {protocol} within {limit} s: {why}"), Vec::new())
+        }
         Seen::Status(status, body) => {
             let text = String::from_utf8_lossy(&body);
             let lines = text.lines().take(5).map(|line| line.chars().take(200).collect()).collect();
@@ -193,6 +206,16 @@ async fn not_ready(state: &State<'_>, trial: &Trial, running: &[Running], seen: 
                 format!("{} has {seen} worker processes, {asked} were asked for", trial.daemon),
                 Vec::new(),
             )
+        }
+        Seen::OtherProtocol(spoken) => {
+            return Reason {
+                code: "wrong-protocol".to_owned(),
+                message: format!("{url} answers in {spoken}, and {} is declared to speak {protocol}", trial.daemon),
+                detail: Vec::new(),
+                hint: Some(
+                    "correct `protocol` under [traits] of its daemon.toml, or make its command speak it".to_owned(),
+                ),
+            };
         }
         Seen::Wrong(differences) => {
             return Reason {

@@ -69,7 +69,8 @@ async fn start(state: &mut State<'_>, trial: &Trial, running: &mut Vec<Running>)
             return Err(RunError::Link(server.out_of_turn(&Reply::Done)).into());
         };
         let notices = server.notices(number);
-        running.push(Running { process: number, pid, notices, workers: process.workers, ended: false });
+        let helpers = process.helpers.clone();
+        running.push(Running { process: number, pid, notices, workers: process.workers, helpers, ended: false });
         let trial = trial.id.clone();
         state.emitter.emit(Happening::DaemonStarted { trial, process: index + 1, pid, start_ticks, command })?;
     }
@@ -77,7 +78,7 @@ async fn start(state: &mut State<'_>, trial: &Trial, running: &mut Vec<Running>)
 }
 
 /// What the agent refuses for one daemon (a program that is not there) is that trial's failure.
-fn as_trial_error(error: RunError) -> TrialError {
+pub(in crate::run) fn as_trial_error(error: RunError) -> TrialError {
     match error {
         RunError::Link(error) => error.into(),
         other => other.into(),
@@ -107,6 +108,7 @@ async fn check_document(state: &mut State<'_>, trial: &Trial) -> Result<(), Tria
             Answer::Nothing { why } if begun.elapsed() > limit => break Some(why),
             Answer::Nothing { .. } => pause(state).await?,
             Answer::Http { status: 200, body, .. } => break differs(state, trial, &body),
+            Answer::OtherProtocol { spoken } => break Some(format!("an answer in {spoken}")),
             Answer::Http { status, .. } => break Some(format!("status {status}")),
         }
     };

@@ -4,15 +4,27 @@ use crate::diagnostic::{
     EndpointPath, Flag, Identifier, Key, ListOf, MapOf, Name, RelativeFile, Shape, TableOf, Template, Text, Word, Words,
 };
 use crate::scenario::daemon;
-use crate::scenario::{DatabaseUse, Endpoint, Process, Traits, WorkersAt};
+use crate::scenario::{Build, DatabaseUse, Endpoint, Process, Traits, WorkersAt};
 
-/// What a command or a variable may name in braces: the scenario's figures, and the address to listen on.
-pub const PLACEHOLDERS: &[&str] = &["workers", "address", "port", "pool"];
+/// What a command, a variable or a template may name: the scenario's figures, the address to listen on, and for daemons
+/// of several processes a socket between them and a folder for what they write.
+pub const PLACEHOLDERS: &[&str] = &["workers", "address", "port", "pool", "socket", "scratch"];
 
 /// The keys of the whole file.
 pub static DAEMON: Shape = Shape {
     what: "a daemon",
-    keys: &[&TITLE, &INTERPRETER, &PACKAGES, &REQUIREMENTS, &SYSTEM, &PROCESSES, &TRAITS, &ENDPOINTS],
+    keys: &[
+        &TITLE,
+        &INTERPRETER,
+        &PACKAGES,
+        &REQUIREMENTS,
+        &BUILD,
+        &TEMPLATES,
+        &SYSTEM,
+        &PROCESSES,
+        &TRAITS,
+        &ENDPOINTS,
+    ],
 };
 
 pub(super) static TITLE: Key<Text> =
@@ -20,11 +32,12 @@ pub(super) static TITLE: Key<Text> =
 
 pub(super) static INTERPRETER: Key<Words<&str>> = Key::optional(
     "interpreter",
-    "A Python of a package root, for a virtual environment with the requirements.",
+    "A Python of a package root, for a virtual environment with the requirements. `packages` come from the same Debian \
+     release as it.",
     Words {
         what: "interpreters",
-        words: &[Word { word: "python3.11", value: "python3.11" }],
-        refused: &[("python3.9", "another Debian release's Python is not built in this version yet")],
+        words: &[Word { word: "python3.11", value: "python3.11" }, Word { word: "python3.9", value: "python3.9" }],
+        refused: &[],
     },
 );
 
@@ -38,6 +51,34 @@ pub(super) static REQUIREMENTS: Key<RelativeFile> = Key::optional(
     "requirements",
     "A pip requirements file in this folder, each line with an exact version and its hashes.",
     RelativeFile,
+);
+
+pub(super) static BUILD: Key<TableOf<Build>> = Key::optional(
+    "build",
+    "What of the requirements comes as sources and is built on the machine; everything else comes as wheels.",
+    TableOf { shape: &BUILD_SHAPE, read: daemon::build },
+);
+
+static BUILD_SHAPE: Shape = Shape { what: "`build`", keys: &[&SOURCES, &BUILD_PACKAGES] };
+
+pub(super) static SOURCES: Key<ListOf<Identifier>> = Key::required(
+    "sources",
+    "Distributions of the requirements that are built from their sources.",
+    ListOf { item: Identifier::DISTRIBUTION, at_least: 1 },
+);
+
+pub(super) static BUILD_PACKAGES: Key<ListOf<Identifier>> = Key::required(
+    "packages",
+    "Debian packages that they are built with (setuptools, a compiler, headers), unpacked into a root of their own that \
+     no daemon uses; nothing is installed.",
+    ListOf { item: Identifier::PACKAGE, at_least: 1 },
+);
+
+pub(super) static TEMPLATES: Key<ListOf<RelativeFile>> = Key::optional(
+    "templates",
+    "Files in this folder whose placeholders are filled in when they are put on the machine. There they stand between at \
+     signs: `@port@`.",
+    ListOf { item: RelativeFile, at_least: 0 },
 );
 
 pub(super) static SYSTEM: Key<Flag> =
@@ -61,12 +102,13 @@ pub(super) static ENDPOINTS: Key<ListOf<TableOf<Endpoint>>> = Key::required(
     ListOf { item: TableOf { shape: &ENDPOINT_SHAPE, read: daemon::endpoint }, at_least: 1 },
 );
 
-static PROCESS_SHAPE: Shape = Shape { what: "a process", keys: &[&COMMAND, &ENVIRONMENT, &WORKERS] };
+static PROCESS_SHAPE: Shape = Shape { what: "a process", keys: &[&COMMAND, &ENVIRONMENT, &WORKERS, &HELPERS] };
 
 pub(super) static COMMAND: Key<ListOf<Template>> = Key::required(
     "command",
     "Program and arguments, one text each; no shell is involved. `{workers}`, `{address}`, `{port}` and `{pool}` are \
-     replaced; `{{` and `}}` are plain braces.",
+     replaced, and so are `{socket}`, the path of a private Unix socket, and `{scratch}`, a private folder; `{{` and \
+     `}}` are plain braces.",
     ListOf { item: Template { placeholders: PLACEHOLDERS }, at_least: 1 },
 );
 
@@ -92,6 +134,12 @@ pub(super) static WORKERS: Key<Words<WorkersAt>> = Key::default(
     || WorkersAt::Children,
 );
 
+pub(super) static HELPERS: Key<ListOf<Text>> = Key::optional(
+    "helpers",
+    "Children that are no workers: those whose command line holds one of these texts are not counted.",
+    ListOf { item: Text, at_least: 1 },
+);
+
 static TRAITS_SHAPE: Shape = Shape { what: "`[traits]`", keys: &[&KEEP_ALIVE, &PROTOCOL] };
 
 pub(super) static KEEP_ALIVE: Key<Flag> = Key::required(
@@ -102,11 +150,16 @@ pub(super) static KEEP_ALIVE: Key<Flag> = Key::required(
 
 pub(super) static PROTOCOL: Key<Words<&str>> = Key::default(
     "protocol",
-    "The protocol that the daemon speaks.",
+    "The protocol that the daemon speaks, without TLS; HTTP/2 with prior knowledge. It is held against what the daemon \
+     really speaks.",
     Words {
         what: "protocols",
-        words: &[Word { word: "HTTP/1.1", value: "HTTP/1.1" }, Word { word: "HTTP/1.0", value: "HTTP/1.0" }],
-        refused: &[("HTTP/2", "no load generator for it is built in this version yet")],
+        words: &[
+            Word { word: "HTTP/1.1", value: "HTTP/1.1" },
+            Word { word: "HTTP/1.0", value: "HTTP/1.0" },
+            Word { word: "HTTP/2", value: "HTTP/2" },
+        ],
+        refused: &[],
     },
     || "HTTP/1.1",
 );

@@ -7,14 +7,16 @@ mod read;
 mod requirements;
 mod scenario_keys;
 mod schema;
+mod template;
 
 pub use daemon::{parse_daemon, read_daemon};
 pub use daemon_keys::{DAEMON, PLACEHOLDERS};
 pub use model::{
-    Authentication, Daemon, DatabaseUse, Endpoint, Load, Postgres, Process, Round, Scenario, SslMode, Traits, Wait,
-    WorkersAt,
+    Authentication, Build, Daemon, DatabaseUse, Endpoint, Load, Network, Postgres, Process, Round, Scenario, SslMode,
+    Traits, Wait, WorkersAt,
 };
 pub use read::{parse_scenario, read_scenario};
 pub use requirements::check_requirements;
 pub use scenario_keys::SCENARIO;
 pub use schema::schemas;
+pub use template::{fill_template, placeholders_of};

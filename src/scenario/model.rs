@@ -29,10 +29,25 @@ pub struct Scenario {
     pub data: Option<Placed<String>>,
     /// The database, if the daemons need one.
     pub postgres: Option<Postgres>,
+    /// The network check, if there is one.
+    pub network: Option<Network>,
     /// Bounds for waiting.
     pub wait: Wait,
     /// The rounds, in order.
     pub rounds: Vec<Round>,
+}
+
+/// A check of the network, before the first trial and after the last.
+#[derive(Debug, Clone)]
+pub struct Network {
+    /// Where the table stands.
+    pub place: Place,
+    /// The network tools, one after the other.
+    pub tools: Vec<Placed<String>>,
+    /// How long each sends.
+    pub duration: Placed<Duration>,
+    /// The TCP port that its server listens on.
+    pub port: Placed<u16>,
 }
 
 /// Bounds for waiting on a daemon.
@@ -110,12 +125,21 @@ pub struct Round {
     pub name: Placed<String>,
     /// The role that the load comes from.
     pub from: Placed<String>,
+    /// The daemons that run in it, where not all of the scenario do.
+    pub daemons: Option<Vec<Placed<String>>>,
     /// Paths; each daemon runs those that it has.
     pub endpoints: Vec<Placed<String>>,
     /// How often each trial is done.
     pub repeats: Placed<u32>,
     /// The load.
     pub load: Load,
+}
+
+impl Round {
+    /// Whether this daemon of the scenario runs in it.
+    pub fn takes(&self, daemon: &str) -> bool {
+        self.daemons.as_ref().is_none_or(|named| named.iter().any(|name| name.value == daemon))
+    }
 }
 
 /// A load shape.
@@ -129,6 +153,8 @@ pub struct Load {
     pub threads: Placed<u32>,
     /// Its connections.
     pub connections: Placed<u32>,
+    /// Requests under way at once on each connection, where it is said.
+    pub streams: Option<Placed<u32>>,
     /// How long it measures.
     pub duration: Placed<Duration>,
     /// The same load before, unmeasured.
@@ -156,6 +182,10 @@ pub struct Daemon {
     pub packages: Vec<Placed<String>>,
     /// A pip requirements file with hashes, in its folder.
     pub requirements: Option<Placed<String>>,
+    /// What is built from sources on the machine.
+    pub build: Option<Build>,
+    /// Files in its folder whose placeholders are filled when they are put on the machine.
+    pub templates: Vec<Placed<String>>,
     /// Use what is on the machine's PATH; nothing is provisioned.
     pub system: bool,
     /// Started in order, stopped in reverse.
@@ -166,15 +196,28 @@ pub struct Daemon {
     pub endpoints: Vec<Endpoint>,
 }
 
+/// What of the requirements comes as sources, and what they are built with.
+#[derive(Debug, Clone)]
+pub struct Build {
+    /// Where it stands.
+    pub place: Place,
+    /// Distributions of the requirements.
+    pub sources: Vec<Placed<String>>,
+    /// Debian packages for a root of their own, which is used while building and never by a daemon.
+    pub packages: Vec<Placed<String>>,
+}
+
 /// A process of a daemon.
 #[derive(Debug, Clone)]
 pub struct Process {
-    /// Program and arguments, with `{workers}`, `{address}`, `{port}`, `{pool}`.
+    /// Program and arguments, with placeholders.
     pub command: Vec<Placed<String>>,
     /// Added to its environment; same placeholders.
     pub environment: BTreeMap<String, Placed<String>>,
     /// Where the stated number of workers is counted.
     pub workers: Placed<WorkersAt>,
+    /// Children whose command line holds one of these are no workers.
+    pub helpers: Vec<Placed<String>>,
 }
 
 /// Where the stated number of workers is counted.

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::diagnostic::{
-    Code, Diagnostic, Diagnostics, SourceFile, Table, TableOf, is_name, read_document, read_source,
+    Code, Diagnostic, Diagnostics, Placed, SourceFile, Table, TableOf, is_name, nearest_hint, read_document,
+    read_source,
 };
 use crate::scenario::scenario_keys::{self as keys, SCENARIO};
-use crate::scenario::{Load, Postgres, Round, Scenario, Wait};
+use crate::scenario::{Load, Network, Postgres, Round, Scenario, Wait};
 
 /// Reads a scenario from the disk; nothing if the file can't be read. See [`parse_scenario`].
 pub fn read_scenario(path: &Path, diagnostics: &mut Diagnostics) -> Option<Scenario> {
@@ -39,6 +40,7 @@ fn scenario(table: &Table<'_>) -> Scenario {
     table.report_duplicates(&daemons, "daemon");
     let rounds: Vec<Round> = table.value(&keys::ROUNDS).value.into_iter().map(|round| round.value).collect();
     table.report_duplicates(rounds.iter().map(|round| &round.name), "round");
+    report_unlisted(table, &daemons, &rounds);
     Scenario {
         name: String::new(),
         path: std::path::PathBuf::new(),
@@ -50,8 +52,36 @@ fn scenario(table: &Table<'_>) -> Scenario {
         port: table.value(&keys::PORT),
         data: table.optional(&keys::DATA),
         postgres: table.optional(&keys::POSTGRES).map(|postgres| postgres.value),
+        network: table.optional(&keys::NETWORK).map(|network| network.value),
         wait: table.value(&keys::WAIT).value,
         rounds,
+    }
+}
+
+/// Reads `[network]`.
+pub(super) fn network(table: &Table<'_>) -> Network {
+    let tools = table.value(&keys::NETWORK_TOOL).value;
+    table.report_duplicates(&tools, "network tool");
+    Network {
+        place: table.place().clone(),
+        tools,
+        duration: table.value(&keys::NETWORK_DURATION),
+        port: table.value(&keys::NETWORK_PORT),
+    }
+}
+
+/// A round runs daemons of its scenario and no others.
+fn report_unlisted(table: &Table<'_>, daemons: &[Placed<String>], rounds: &[Round]) {
+    let listed = |name: &str| daemons.iter().any(|daemon| daemon.value == name);
+    for named in rounds.iter().flat_map(|round| round.daemons.iter().flatten()) {
+        // A stand-in is empty, and its own problem is reported already.
+        if named.value.is_empty() || listed(&named.value) {
+            continue;
+        }
+        let message = format!("`{}` is not one of this scenario's daemons", named.value);
+        let hint = nearest_hint(&named.value, "daemons", daemons.iter().map(|daemon| daemon.value.as_str()));
+        let diagnostic = Diagnostic::at(Code::UnlistedDaemon, &named.place, message).label("not in `daemons` above");
+        table.report(diagnostic.hint(format!("{hint}; add it there as well if it is to be compared")));
     }
 }
 
@@ -81,9 +111,12 @@ pub(super) fn wait(table: &Table<'_>) -> Wait {
 pub(super) fn round(table: &Table<'_>) -> Round {
     let endpoints = table.value(&keys::ENDPOINTS).value;
     table.report_duplicates(&endpoints, "endpoint");
+    let daemons = table.optional(&keys::ROUND_DAEMONS).map(|daemons| daemons.value);
+    table.report_duplicates(daemons.iter().flatten(), "daemon");
     Round {
         name: table.value(&keys::NAME),
         from: table.value(&keys::FROM).map(str::to_owned),
+        daemons,
         endpoints,
         repeats: table.value(&keys::REPEATS),
         load: table.value(&keys::LOAD).value,
@@ -97,6 +130,7 @@ pub(super) fn load(table: &Table<'_>) -> Load {
         tool: table.value(&keys::TOOL),
         threads: table.value(&keys::THREADS),
         connections: table.value(&keys::CONNECTIONS),
+        streams: table.optional(&keys::STREAMS),
         duration: table.value(&keys::DURATION),
         warm_up: table.optional(&keys::WARM_UP),
         rate: table.optional(&keys::RATE),

@@ -31,6 +31,18 @@ pub fn check_requirements(file: &Arc<SourceFile>, diagnostics: &mut Diagnostics)
     diagnostics.push_all_of(&file.path, found);
 }
 
+/// The distributions that a requirements file names, as pip compares them.
+pub fn names_of(text: &str) -> Vec<String> {
+    let is_name = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
+    let lines = logical_lines(text).into_iter().filter(|(line, _)| !line.starts_with('-'));
+    lines.map(|(line, _)| normal_name(line.split(|character| !is_name(character)).next().unwrap_or_default())).collect()
+}
+
+/// `Flask_SQLAlchemy` and `flask-sqlalchemy` are one distribution.
+pub fn normal_name(name: &str) -> String {
+    name.split(['-', '_', '.']).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-").to_ascii_lowercase()
+}
+
 fn without_hash(place: &Place, requirement: &str) -> Diagnostic {
     let message = format!("`{requirement}` has no hash");
     let hint = "add --hash=sha256:..., as `pip-compile --generate-hashes` does; `pip hash FILE` prints one";
@@ -113,5 +125,11 @@ mod tests {
         check("-r other.txt\n", &[(Code::RequirementOption, 1)]);
         check("\u{feff}flask", &[(Code::UnpinnedRequirement, 1)]);
         check("\\", &[]);
+    }
+
+    #[test]
+    fn names_are_compared_as_pip_does() {
+        let text = "--require-hashes\nFlask_SQLAlchemy==3.0 \\\n  --hash=sha256:a\n# x==1\napi.hour[extra]==0.8 ; python_version < '4'\n";
+        assert_eq!(names_of(text), ["flask-sqlalchemy", "api-hour"]);
     }
 }

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use crate::diagnostic::{EndpointPath, Identifier, Key, ListOf, Shape, Span, TableOf, Text, Whole, Word, Words};
+use crate::diagnostic::{
+    EndpointPath, Identifier, Key, ListOf, OneOrMore, Shape, Span, TableOf, Text, Whole, Word, Words,
+};
 use crate::scenario::read;
-use crate::scenario::{Authentication, Load, Postgres, Round, SslMode, Wait};
+use crate::scenario::{Authentication, Load, Network, Postgres, Round, SslMode, Wait};
 
 /// The keys of the whole file.
-pub static SCENARIO: Shape =
-    Shape { what: "a scenario", keys: &[&TITLE, &DAEMONS, &WORKERS, &POOL, &PORT, &DATA, &POSTGRES, &WAIT, &ROUNDS] };
+pub static SCENARIO: Shape = Shape {
+    what: "a scenario",
+    keys: &[&TITLE, &DAEMONS, &WORKERS, &POOL, &PORT, &DATA, &POSTGRES, &NETWORK, &WAIT, &ROUNDS],
+};
 
 pub(super) static TITLE: Key<Text> = Key::required("title", "One line for people: what is compared.", Text);
 
@@ -45,6 +49,13 @@ pub(super) static POSTGRES: Key<TableOf<Postgres>> = Key::optional(
     "postgres",
     "A private PostgreSQL cluster, made new for the campaign and filled from the data set.",
     TableOf { shape: &POSTGRES_SHAPE, read: read::postgres },
+);
+
+pub(super) static NETWORK: Key<TableOf<Network>> = Key::optional(
+    "network",
+    "A check of the network before the first trial and after the last, between all machines that load goes between: both \
+     ways at once.",
+    TableOf { shape: &NETWORK_SHAPE, read: read::network },
 );
 
 pub(super) static WAIT: Key<TableOf<Wait>> = Key::optional(
@@ -132,6 +143,27 @@ pub(super) static MAX_CONNECTIONS: Key<Whole<u32>> = Key::default(
     || 100,
 );
 
+static NETWORK_SHAPE: Shape = Shape { what: "`[network]`", keys: &[&NETWORK_TOOL, &NETWORK_DURATION, &NETWORK_PORT] };
+
+pub(super) static NETWORK_TOOL: Key<OneOrMore<Identifier>> = Key::required(
+    "tool",
+    "What sends: `iperf` (version 2, as in 2015), `iperf3`, or both in a list, one after the other.",
+    OneOrMore(ListOf { item: Identifier::PLAIN, at_least: 1 }),
+);
+
+pub(super) static NETWORK_DURATION: Key<Span> =
+    Key::default("duration", "How long each check sends, in whole seconds.", seconds(1, 3_600), || {
+        Duration::from_secs(5)
+    });
+
+pub(super) static NETWORK_PORT: Key<Whole<u16>> = Key::default(
+    "port",
+    "The TCP port that the waiting side listens on; iperf needs the next one as well, on the other machine. Not the 5001 \
+     or 5201 of a server that may run on the machine already.",
+    Whole { min: 1, max: u16::MAX - 1 },
+    || 15_201,
+);
+
 static WAIT_SHAPE: Shape = Shape { what: "`[wait]`", keys: &[&READY, &CALM, &STOP] };
 
 const UP_TO_AN_HOUR: Span =
@@ -154,7 +186,8 @@ pub(super) static CALM: Key<Span> = Key::default(
 pub(super) static STOP: Key<Span> =
     Key::default("stop", "How long a daemon has from TERM until KILL.", UP_TO_AN_HOUR, || Duration::from_secs(10));
 
-static ROUND_SHAPE: Shape = Shape { what: "a round", keys: &[&NAME, &FROM, &ENDPOINTS, &REPEATS, &LOAD] };
+static ROUND_SHAPE: Shape =
+    Shape { what: "a round", keys: &[&NAME, &FROM, &ROUND_DAEMONS, &ENDPOINTS, &REPEATS, &LOAD] };
 
 pub(super) static NAME: Key<Identifier> = Key::required(
     "name",
@@ -167,6 +200,12 @@ pub(super) static FROM: Key<Words<&str>> = Key::default(
     "The role of the machine that the load comes from.",
     Words { what: "roles", words: ROLES, refused: &[] },
     || "client",
+);
+
+pub(super) static ROUND_DAEMONS: Key<ListOf<Identifier>> = Key::optional(
+    "daemons",
+    "Only these of the scenario's daemons run in this round: where one load generator can't load them all.",
+    ListOf { item: Identifier::PLAIN, at_least: 1 },
 );
 
 pub(super) static ENDPOINTS: Key<ListOf<EndpointPath>> = Key::required(
@@ -189,11 +228,12 @@ pub(super) static LOAD: Key<TableOf<Load>> = Key::required(
 );
 
 static LOAD_SHAPE: Shape =
-    Shape { what: "a load", keys: &[&TOOL, &THREADS, &CONNECTIONS, &DURATION, &WARM_UP, &RATE, &TIMEOUT] };
+    Shape { what: "a load", keys: &[&TOOL, &THREADS, &CONNECTIONS, &STREAMS, &DURATION, &WARM_UP, &RATE, &TIMEOUT] };
 
 pub(super) static TOOL: Key<Identifier> = Key::required(
     "tool",
-    "The load generator: `wrk` (each connection sends as soon as it has an answer), `wrk2` (a fixed rate).",
+    "The load generator: `wrk` (each connection sends as soon as it has an answer), `wrk2` (a fixed rate), \
+     `h2load` (like `wrk`, and HTTP/2).",
     Identifier::PLAIN,
 );
 
@@ -208,6 +248,12 @@ pub(super) static CONNECTIONS: Key<Whole<u32>> = Key::required(
     "connections",
     "Connections that are kept busy at the same time, over all threads.",
     Whole { min: 1, max: 60_000 },
+);
+
+pub(super) static STREAMS: Key<Whole<u32>> = Key::optional(
+    "streams",
+    "Requests under way at once on each connection, 1 if not said: for a load generator and daemons of HTTP/2.",
+    Whole { min: 1, max: 1_000 },
 );
 
 const fn seconds(min: u64, max: u64) -> Span {

@@ -133,7 +133,10 @@ impl RunWriter {
         // An event may say that something was measured: then it is on the disk, and so is what was measured.
         if matches!(
             event.event,
-            Happening::TrialFinished { .. } | Happening::TrialMeasured { .. } | Happening::CampaignFinished { .. }
+            Happening::TrialFinished { .. }
+                | Happening::TrialMeasured { .. }
+                | Happening::NetworkChecked { .. }
+                | Happening::CampaignFinished { .. }
         ) {
             self.sync()?;
         }

@@ -65,7 +65,10 @@ pub(in crate::tool) fn figures(
         connections_asked: text.connections,
         // Each thread opens connections / threads of them, in whole numbers.
         connections_used: text.connections.checked_div(text.threads).unwrap_or(0) * text.threads,
+        streams_asked: None,
         rate_asked: request.rate,
+        // Neither says it, and both take an answer of either version of HTTP/1.
+        protocol: None,
         tool: version.replacen("wrk", tool, 1),
     })
 }
@@ -160,7 +163,7 @@ fn plausible(times: &ExactLatency, duration_us: u64) -> Result<(), ParseError> {
 }
 
 /// SIGINT ends wrk early, and its figures look like any others. wrk2 stops up to some milliseconds before its time.
-fn stopped_in_time(request: &LoadRequest, duration_us: u64) -> Result<(), ParseError> {
+pub(in crate::tool) fn stopped_in_time(request: &LoadRequest, duration_us: u64) -> Result<(), ParseError> {
     let measured = Duration::from_micros(duration_us);
     let grace = Duration::from_millis(50) + request.duration / 100;
     if measured.saturating_add(grace) < request.duration {
@@ -169,7 +172,8 @@ fn stopped_in_time(request: &LoadRequest, duration_us: u64) -> Result<(), ParseE
     Ok(())
 }
 
-fn agrees(what: &str, text: Printed, exact: f64) -> Result<(), ParseError> {
+/// A printed number and the exact one that it must stand for.
+pub(in crate::tool) fn agrees(what: &str, text: Printed, exact: f64) -> Result<(), ParseError> {
     if text.agrees_with(exact) {
         return Ok(());
     }

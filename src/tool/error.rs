@@ -45,6 +45,24 @@ pub enum RequestError {
         /// The tool.
         tool: &'static str,
     },
+    /// A protocol that the tool does not speak.
+    #[error("{tool} does not speak {protocol}")]
+    OtherProtocol {
+        /// The tool.
+        tool: &'static str,
+        /// What was asked.
+        protocol: String,
+    },
+    /// Several requests at once on a connection that can have one.
+    #[error("{tool} can't have {streams} requests at once on a connection of {protocol}")]
+    NoStreams {
+        /// The tool.
+        tool: &'static str,
+        /// The protocol.
+        protocol: String,
+        /// What was asked.
+        streams: u32,
+    },
     /// The load would be over before the tool measures.
     #[error("{tool} measures nothing in {asked:?}: the shortest load with these connections is {shortest:?}")]
     TooShort {
@@ -65,6 +83,8 @@ impl RequestError {
             Self::FewerConnectionsThanThreads { .. } => "connections",
             Self::NotWholeSeconds { field, .. } => field,
             Self::RateOfClosedLoop { .. } | Self::NoRate { .. } => "rate",
+            Self::OtherProtocol { .. } => "tool",
+            Self::NoStreams { .. } => "streams",
             Self::TooShort { .. } => "duration",
         }
     }
@@ -90,6 +110,14 @@ pub enum ParseError {
         tool: &'static str,
         /// How it ended.
         exit: Exit,
+        /// What it said.
+        stderr: FirstLine,
+    },
+    /// Something answered, and not one answer could be read.
+    #[error("{tool} could read no answer; on stderr: {stderr}")]
+    NotUnderstood {
+        /// The tool.
+        tool: &'static str,
         /// What it said.
         stderr: FirstLine,
     },
@@ -188,6 +216,34 @@ pub enum ParseError {
         calibrated: usize,
         /// All threads.
         threads: u32,
+    },
+    /// The tool tells an error in its own output; its exit code may be 0 all the same.
+    #[error("{tool} ended with {exit} and says: {said}")]
+    Says {
+        /// The tool.
+        tool: &'static str,
+        /// How it ended.
+        exit: Exit,
+        /// What it says.
+        said: FirstLine,
+    },
+    /// What should be one JSON document is none, or lacks something.
+    #[error("the JSON of {tool} can't be read: {why}")]
+    BadDocument {
+        /// The tool.
+        tool: &'static str,
+        /// The JSON reader's reason.
+        why: String,
+    },
+    /// The two sides of a network check tell two things.
+    #[error("{what}: the client says {client}, the server says {server}")]
+    SidesDisagree {
+        /// What differs.
+        what: &'static str,
+        /// The client's figure.
+        client: String,
+        /// The server's figure.
+        server: String,
     },
     /// Figures that can't be.
     #[error("{what} can't be: {why}")]

@@ -14,6 +14,31 @@ pub trait LoadTool: Sync {
     /// Whether it sends as fast as answers come, or at a rate.
     fn pace(&self) -> Pace;
 
+    /// The protocols that it can be asked to speak, in the words of daemons.
+    fn protocols(&self) -> &'static [&'static str] {
+        &["HTTP/1.1", "HTTP/1.0"]
+    }
+
+    /// Whether it can have several requests under way at once on one connection.
+    fn multiplexes(&self) -> bool {
+        false
+    }
+
+    /// Whether it can be told from when on an answer is too late.
+    fn has_time_limit(&self) -> bool {
+        true
+    }
+
+    /// Whether it can load only daemons that keep their connections open.
+    fn needs_keep_alive(&self) -> bool {
+        false
+    }
+
+    /// How many connections it sets out to open: most divide them over their threads in whole numbers.
+    fn connections_used(&self, request: &LoadRequest) -> u32 {
+        request.connections - request.connections.checked_rem(request.threads).unwrap_or(0)
+    }
+
     /// The shortest load, this one included, that has figures worth reading.
     fn shortest(&self) -> Duration;
 
@@ -52,10 +77,14 @@ pub struct LoadRequest {
     pub connections: u32,
     /// How long, in whole seconds.
     pub duration: Duration,
-    /// From when on an answer is too late, in whole seconds.
+    /// From when on an answer is too late, in whole seconds. Nothing to a tool without a time limit.
     pub timeout: Duration,
     /// Requests per second, over all connections: for an open-loop tool and no other.
     pub rate: Option<u64>,
+    /// The daemon's protocol, in the word of its file.
+    pub protocol: String,
+    /// Requests under way at once on each connection: one, but for a tool and a protocol that can have more.
+    pub streams: u32,
 }
 
 /// A command and what it needs beside it.
@@ -76,6 +105,9 @@ pub struct SideFile {
     pub contents: String,
 }
 
+/// The protocol whose connections carry several requests at once.
+pub const MULTIPLEXED: &str = "HTTP/2";
+
 /// Whether the tool can do what is asked, found before any machine is contacted.
 pub fn check(tool: &dyn LoadTool, request: &LoadRequest) -> Result<(), RequestError> {
     let name = tool.name();
@@ -95,6 +127,13 @@ pub fn check(tool: &dyn LoadTool, request: &LoadRequest) -> Result<(), RequestEr
         (Pace::ClosedLoop, Some(rate)) => return Err(RequestError::RateOfClosedLoop { tool: name, rate }),
         (Pace::OpenLoop, None | Some(0)) => return Err(RequestError::NoRate { tool: name }),
         (Pace::ClosedLoop, None) | (Pace::OpenLoop, Some(_)) => {}
+    }
+    let protocol = request.protocol.clone();
+    if !tool.protocols().contains(&request.protocol.as_str()) {
+        return Err(RequestError::OtherProtocol { tool: name, protocol });
+    }
+    if request.streams != 1 && !(tool.multiplexes() && request.protocol == MULTIPLEXED) {
+        return Err(RequestError::NoStreams { tool: name, protocol, streams: request.streams });
     }
     let shortest = tool.shortest_for(request);
     if request.duration < shortest {
@@ -121,6 +160,8 @@ mod tests {
             duration: Duration::from_secs(15),
             timeout: Duration::from_secs(2),
             rate: None,
+            protocol: "HTTP/1.1".to_owned(),
+            streams: 1,
         }
     }
 
@@ -132,6 +173,8 @@ mod tests {
     fn a_plain_request_is_fine() {
         assert_eq!(check(find("wrk").unwrap(), &request()), Ok(()));
         assert_eq!(check(find("wrk2").unwrap(), &LoadRequest { rate: Some(500), ..request() }), Ok(()));
+        let multiplexed = LoadRequest { protocol: MULTIPLEXED.to_owned(), streams: 10, ..request() };
+        assert_eq!(check(find("h2load").unwrap(), &multiplexed), Ok(()));
     }
 
     #[test]
@@ -153,6 +196,11 @@ mod tests {
         check("wrk", of(|r| r.rate = Some(7)), "wrk is a closed loop: it can't be held to a rate (7 per second)");
         check("wrk2", of(|_| ()), "wrk2 needs a rate");
         check("wrk2", of(|r| r.rate = Some(0)), "wrk2 needs a rate");
+        check("wrk", of(|r| r.protocol = "HTTP/2".to_owned()), "wrk does not speak HTTP/2");
+        check("wrk", of(|r| r.streams = 2), "wrk can't have 2 requests at once on a connection of HTTP/1.1");
+        check("h2load", of(|r| r.streams = 2), "h2load can't have 2 requests at once on a connection of HTTP/1.1");
+        check("h2load", of(|r| r.protocol = "HTTP/1.0".to_owned()), "h2load does not speak HTTP/1.0");
+        check("h2load", of(|r| r.rate = Some(7)), "h2load is a closed loop: it can't be held to a rate (7 per second)");
         let ten = of(|r| (r.rate, r.duration) = (Some(5), Duration::from_secs(10)));
         check("wrk2", ten, "wrk2 measures nothing in 10s: the shortest load with these connections is 11s");
     }

@@ -67,9 +67,11 @@ pub enum Request {
     Listeners { port: u16 },
     /// Have Debian packages in the cache, unpacked.
     PackageRoot { name: String, suite: String, packages: Vec<String> },
+    /// Have Debian packages in the cache, unpacked with a C library of their own, to build with.
+    BuildRoot { name: String, suite: String, packages: Vec<String> },
     /// Have a Python virtual environment in the cache.
-    Venv { name: String, root: String, interpreter: String, requirements: String },
-    /// Write files under the run's work directory.
+    Venv { name: String, root: String, interpreter: String, requirements: String, build: Option<BuildRequest> },
+    /// Make a directory under the run's work directory, and write files into it.
     PutFiles { directory: String, files: Vec<WorkFile> },
     /// Make and start the private cluster.
     StartDatabase(DatabaseRequest),
@@ -87,14 +89,23 @@ pub enum Request {
     Stop { process: u64, grace_ms: u64, kill_now: bool },
     /// The last bytes it printed.
     LogTail { process: u64, bytes: u64 },
-    /// Ask for a document once.
-    Probe { address: String, port: u16, path: String, timeout_ms: u64 },
+    /// Ask for a document once, in the protocol that the daemon says it speaks.
+    Probe { address: String, port: u16, path: String, protocol: String, timeout_ms: u64 },
     /// What outlives runs here.
     Kept,
     /// Remove it.
     RemoveKept,
     /// Stop everything, remove the work directory, answer, and exit.
     Goodbye,
+}
+
+/// What of a virtual environment is built from sources.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BuildRequest {
+    /// Digest of the build root.
+    pub root: String,
+    /// The distributions.
+    pub sources: Vec<String>,
 }
 
 /// A file for the work directory.
@@ -267,6 +278,8 @@ pub struct Member {
     pub parent: u32,
     /// Its short name.
     pub name: String,
+    /// Its command line; its short name where that is all there is.
+    pub command: String,
     /// Whether it is dead and only waits to be reaped.
     pub zombie: bool,
 }
@@ -281,11 +294,16 @@ pub enum Answer {
         status: u16,
         /// Whether the connection stayed open.
         keep_alive: bool,
-        /// `HTTP/1.1`
+        /// `HTTP/1.1`, `HTTP/2`
         protocol: String,
         /// The body.
         #[serde(with = "crate::wire::bytes")]
         body: Vec<u8>,
+    },
+    /// Something answers, but in another protocol than it was asked in.
+    OtherProtocol {
+        /// `HTTP/1.1`, `HTTP/2`
+        spoken: String,
     },
     /// Nobody listens, or it closed, or it was too slow, or it speaks no HTTP.
     Nothing {

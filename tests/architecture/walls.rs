@@ -9,8 +9,12 @@ use crate::sources::{self, Source, files_under, is_test, project};
 /// Rooms that wait for something. All others are plain functions, and are tested without waiting.
 const ASYNC_ROOMS: [&str; 3] = ["cli", "host", "run"];
 
+/// The one file of another room that waits: the library of HTTP/2 speaks no other way.
+const ASYNC_FILES: [&str; 1] = ["src/agent/probe_http2.rs"];
+
 /// Files that start processes: one place for programs, the shim that becomes one, and the agent's own start.
-const STARTERS: [&str; 3] = ["src/agent/process.rs", "src/agent/shim.rs", "src/host/local.rs"];
+const STARTERS: [&str; 4] =
+    ["src/agent/process.rs", "src/agent/shim.rs", "src/cli/bench/machines.rs", "src/host/local.rs"];
 
 /// Files with `unsafe` code. There is none, and a first one needs a reason that can stand here.
 const UNSAFE: [&str; 0] = [];
@@ -98,12 +102,14 @@ fn only_the_edge_waits() {
     for source in sources::all() {
         let Some(room) = source.room().filter(|room| !ASYNC_ROOMS.contains(room)) else { continue };
         let waits = Found::of(&source).waits;
-        assert!(waits.is_empty(), "{}: async code in `{room}`, at lines {waits:?}", source.path);
+        let may = ASYNC_FILES.contains(&source.path.as_str());
+        assert!(waits.is_empty() || may, "{}: async code in `{room}`, at lines {waits:?}", source.path);
+        assert!(!waits.is_empty() || !may, "{} no longer waits: take it out of the list", source.path);
     }
 }
 
 #[test]
-fn only_three_files_start_processes() {
+fn only_four_files_start_processes() {
     let is_command = |path: &[String]| matches!(path, [base, process, command, ..] if (base == "std" || base == "tokio") && process == "process" && command == "Command");
     for source in sources::all().iter().filter(|source| !STARTERS.contains(&source.path.as_str())) {
         for mention in source.mentions() {

@@ -9,7 +9,7 @@ use timetrial::event::{Event, Recorder, Write};
 use timetrial::host::{Connection, HANG_UP, Host, fake};
 use timetrial::plan::{Machine, Plan};
 use timetrial::run::{Campaign, StopHandle, Summary, run, stop_channel};
-use timetrial::wire::{Answer, Failure, Member, Notice, Reply, Request};
+use timetrial::wire::{Answer, Failure, Listener, Member, Notice, Reply, Request, StartRequest};
 
 /// What goes wrong at the request with a number, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,18 +33,26 @@ pub struct Story {
     pub summary: Summary,
 }
 
-/// Two trials with a database, packages, a warm-up, and a daemon of two processes.
+/// Two trials with a database, packages, a network check, a warm-up, and a daemon of two processes.
 pub fn two_trials() -> Plan {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plan/golden/steady.json");
-    let text = std::fs::read_to_string(path).expect("the golden plan is there");
-    let mut plan: Plan = serde_json::from_str(&text).expect("it is a plan");
+    let mut plan = golden("steady");
     plan.trials.truncate(2);
     plan
 }
 
-/// What wrk printed in a real run of the same load.
-fn wrk_output() -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/wrk/ok.out");
+/// A plan of `tests/plan/golden`.
+pub fn golden(name: &str) -> Plan {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/plan/golden/{name}.json"));
+    let text = std::fs::read_to_string(path).expect("the golden plan is there");
+    serde_json::from_str(&text).expect("it is a plan")
+}
+
+/// What every input file holds.
+pub const CONTENT: &str = "for @port@ and @socket@ of {work}";
+
+/// What a tool printed in a real run of the same load, or of the same check.
+fn printed(fixture: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(fixture);
     std::fs::read(path).expect("the fixture is there")
 }
 
@@ -67,15 +75,19 @@ impl Recorder for Kept {
 
 /// Runs the two trials on a machine with this trouble.
 pub fn tell(trouble: Trouble) -> Story {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
-    runtime.block_on(campaign(trouble))
+    tell_of(two_trials(), trouble)
 }
 
-async fn campaign(trouble: Trouble) -> Story {
-    let plan = two_trials();
+/// Runs a plan on a machine with this trouble.
+pub fn tell_of(plan: Plan, trouble: Trouble) -> Story {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+    runtime.block_on(campaign(plan, trouble))
+}
+
+async fn campaign(plan: Plan, trouble: Trouble) -> Story {
     let (handle, stop) = stop_channel();
     let handle = Arc::new(handle);
-    let inputs = plan.inputs.keys().map(|name| (name.clone(), b"bytes".to_vec())).collect();
+    let inputs = plan.inputs.keys().map(|name| (name.clone(), CONTENT.as_bytes().to_vec())).collect();
     let owner = "a test".to_owned();
     let certificates = BTreeMap::new();
     let run_id = "20260101T000000Z-steady-0000";
@@ -103,14 +115,17 @@ struct Scene {
     processes: u64,
     document: Vec<u8>,
     rows: BTreeMap<String, u64>,
-    wrk: Vec<u8>,
+    /// The waiting side of a network check, while it lives, and the port it listens on.
+    waiting: Option<(u64, u16)>,
+    network_port: u16,
 }
 
 impl Scene {
     fn new(plan: &Plan, trouble: Trouble, handle: Arc<StopHandle>) -> Self {
         let document = plan.documents["index"].content.to_string().into_bytes();
         let rows = plan.database.as_ref().map(|database| database.tables.clone()).unwrap_or_default();
-        Self { trouble, handle, number: 0, processes: 0, document, rows, wrk: wrk_output() }
+        let network_port = plan.network.as_ref().map_or(0, |network| network.port);
+        Self { trouble, handle, number: 0, processes: 0, document, rows, waiting: None, network_port }
     }
 
     fn answer(&mut self, request: &Request, notices: &mut Vec<Notice>) -> Result<Reply, Failure> {
@@ -144,14 +159,17 @@ impl Scene {
                 swept: Vec::new(),
             },
             Request::ReadFacts => Reply::Facts(Box::default()),
-            Request::Listeners { .. } => Reply::Listeners { listeners: Vec::new() },
-            Request::PackageRoot { name, .. } | Request::Venv { name, .. } => Reply::Provisioned {
-                digest: format!("digest of {name}"),
-                path: "/state/x".to_owned(),
-                reused: true,
-                bytes: 1,
-                versions: BTreeMap::new(),
-            },
+            Request::Listeners { port } => Reply::Listeners { listeners: self.listeners(*port) },
+            Request::PackageRoot { name, .. } | Request::BuildRoot { name, .. } | Request::Venv { name, .. } => {
+                Reply::Provisioned {
+                    digest: format!("digest of {name}"),
+                    path: "/state/x".to_owned(),
+                    reused: true,
+                    bytes: 1,
+                    versions: BTreeMap::new(),
+                }
+            }
+            Request::Kept | Request::RemoveKept => Reply::Kept { kept: Vec::new() },
             Request::PutFiles { .. } => Reply::Done,
             Request::StartDatabase(_) => Reply::DatabaseStarted {
                 version: "15".to_owned(),
@@ -160,13 +178,20 @@ impl Scene {
                 settings: BTreeMap::new(),
             },
             Request::StopDatabase | Request::Stop { .. } => {
+                if let Request::Stop { process, .. } = request
+                    && let Some((waiting, _)) = self.waiting.take_if(|(waiting, _)| waiting == process)
+                {
+                    notices.push(Notice::Exited { process: waiting, exit, elapsed_us: 2_000_000 });
+                }
                 let (leftovers, still_alive) = (Vec::new(), Vec::new());
                 Reply::Stopped { exit: Some(exit), killed: false, leftovers, still_alive, took_ms: 1 }
             }
-            Request::Start(start) => self.start(start.stream, notices),
+            Request::Start(start) => self.start(start, notices),
             Request::Tree { process } => {
                 let leader = pid(*process);
-                let worker = |pid| Member { pid, parent: leader, name: "worker".to_owned(), zombie: false };
+                let (name, command) = ("worker".to_owned(), "daemon --worker".to_owned());
+                let worker =
+                    |pid| Member { pid, parent: leader, name: name.clone(), command: command.clone(), zombie: false };
                 Reply::Tree { members: vec![worker(leader * 10 + 1), worker(leader * 10 + 2)] }
             }
             Request::Calm { .. } => Reply::Calm { calm: true, took_ms: 1, cpu_percent: 0.0 },
@@ -182,12 +207,32 @@ impl Scene {
         }
     }
 
-    /// A generator prints and ends at once; a daemon lives.
-    fn start(&mut self, is_load: bool, notices: &mut Vec<Notice>) -> Reply {
+    fn listeners(&self, port: u16) -> Vec<Listener> {
+        let waits = self.waiting.filter(|(_, listens)| *listens == port);
+        let listener = |(process, _)| Listener {
+            address: "127.0.0.1".to_owned(),
+            pid: Some(pid(process)),
+            command: Some("iperf -s".to_owned()),
+            uid: 1000,
+        };
+        waits.map(listener).into_iter().collect()
+    }
+
+    /// A generator and the beginning side of a network check print and end at once; a daemon and the waiting side live.
+    fn start(&mut self, start: &StartRequest, notices: &mut Vec<Notice>) -> Reply {
         let process = self.processes;
         self.processes += 1;
-        if is_load {
-            notices.push(Notice::Output { process, stderr: false, bytes: self.wrk.clone() });
+        let (fixture, lives) = match start.label.as_str() {
+            "network server by iperf" => ("iperf/ok-server.out", true),
+            "network client by iperf" => ("iperf/ok-client.out", false),
+            _ => ("wrk/ok.out", !start.stream),
+        };
+        if start.stream {
+            notices.push(Notice::Output { process, stderr: false, bytes: printed(fixture) });
+        }
+        if start.stream && lives {
+            self.waiting = Some((process, self.network_port));
+        } else if !lives {
             notices.push(Notice::Exited { process, exit: Exit::Code { code: 0 }, elapsed_us: 2_000_000 });
         }
         Reply::Started { process, pid: pid(process), start_ticks: Some(7), command: vec!["program".to_owned()] }

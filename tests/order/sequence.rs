@@ -1,9 +1,9 @@
 //! All goes well: the exact sequence.
 
-use timetrial::event::{Happening, Outcome};
+use timetrial::event::{Happening, Moment, Outcome};
 use timetrial::wire::Request;
 
-use crate::machine::{Trouble, tell};
+use crate::machine::{CONTENT, Trouble, golden, tell, tell_of};
 
 /// A request in a few words.
 fn words(request: &Request) -> String {
@@ -13,7 +13,11 @@ fn words(request: &Request) -> String {
         Request::ReadFacts => "read facts".to_owned(),
         Request::Listeners { port } => format!("who listens on {port}"),
         Request::PackageRoot { name, .. } => format!("packages {name}"),
-        Request::Venv { name, root, .. } => format!("venv {name} from {root}"),
+        Request::BuildRoot { name, .. } => format!("packages {name} to build with"),
+        Request::Venv { name, root, build: None, .. } => format!("venv {name} from {root}"),
+        Request::Venv { name, root, build: Some(build), .. } => {
+            format!("venv {name} from {root}, {} built with {}", build.sources.join(" and "), build.root)
+        }
         Request::PutFiles { directory, files } => format!("put {} into {directory}", files.len()),
         Request::StartDatabase(database) => format!("start database from {}", database.root),
         Request::DatabaseLog => "log of the database".to_owned(),
@@ -24,13 +28,17 @@ fn words(request: &Request) -> String {
         Request::Stop { process, kill_now, .. } => format!("stop {process}{}", if *kill_now { " now" } else { "" }),
         Request::LogTail { process, .. } => format!("log of {process}"),
         Request::Probe { path, .. } => format!("ask for {path}"),
+        Request::Kept => "what is kept".to_owned(),
+        Request::RemoveKept => "remove what is kept".to_owned(),
         Request::Goodbye => "goodbye".to_owned(),
     }
 }
 
-const BEFORE: [&str; 11] = [
+const BEFORE: [&str; 12] = [
     "hello",
     "read facts",
+    "who listens on 15201",
+    "who listens on 15202",
     "who listens on 18471",
     "who listens on 25432",
     "packages postgresql@bench",
@@ -38,9 +46,18 @@ const BEFORE: [&str; 11] = [
     "venv venv-counter@bench from digest of python3.11@bench",
     "packages packages-counter@bench",
     "packages wrk@bench",
-    "put 2 into daemons/counter",
-    "start database from digest of postgresql@bench",
+    "packages iperf@bench",
 ];
+
+const FILL: [&str; 2] = ["put 2 into daemons/counter", "start database from digest of postgresql@bench"];
+
+/// A network check whose waiting side has this number.
+fn network(first: usize) -> Vec<String> {
+    let ports = ["who listens on 15201", "who listens on 15202"].map(str::to_owned);
+    let listens = ["start network server by iperf", "who listens on 15201", "start network client by iperf"];
+    let stops = [format!("stop {}", first + 1), format!("stop {first}")];
+    ports.clone().into_iter().chain(listens.map(str::to_owned)).chain(stops).chain(ports).collect()
+}
 
 /// One trial whose first process has this number: the daemon's two processes, the warm-up and the load after them.
 fn trial(id: &str, first: usize) -> Vec<String> {
@@ -70,13 +87,40 @@ fn trial(id: &str, first: usize) -> Vec<String> {
 fn a_campaign_of_two_trials() {
     let story = tell(Trouble::Nothing);
     let mut expected: Vec<String> = BEFORE.map(str::to_owned).to_vec();
-    expected.extend(trial("0001", 0));
-    expected.extend(trial("0002", 4));
-    expected.extend(["log of the database", "stop database", "read facts", "goodbye"].map(str::to_owned));
+    expected.extend(network(0));
+    expected.extend(FILL.map(str::to_owned));
+    expected.extend(trial("0001", 2));
+    expected.extend(trial("0002", 6));
+    expected.extend(["log of the database", "stop database"].map(str::to_owned));
+    expected.extend(network(10));
+    expected.extend(["read facts", "goodbye"].map(str::to_owned));
     let asked: Vec<String> = story.asked.iter().map(words).collect();
     assert_eq!(asked, expected);
     assert_eq!((story.summary.measured, story.summary.failed, story.summary.not_run), (2, 0, 0));
     assert!(story.summary.error.is_none(), "{:?}", story.summary.error);
+}
+
+#[test]
+fn what_is_built_comes_before_its_venv_and_templates_are_filled_in() {
+    let story = tell_of(golden("front"), Trouble::Nothing);
+    let provisions: Vec<String> = story.asked.iter().map(words).skip(3).take(3).collect();
+    let expected = [
+        "packages python3.9@bench",
+        "packages build@bench to build with",
+        "venv venv-counter@bench from digest of python3.9@bench, gunicorn built with digest of build@bench",
+    ];
+    assert_eq!(provisions, expected);
+    let files = story.asked.iter().find_map(|request| match request {
+        Request::PutFiles { files, .. } => Some(files),
+        _ => None,
+    });
+    let content = |name: &str| {
+        let file = files.and_then(|files| files.iter().find(|file| file.path == name)).expect("it was put there");
+        String::from_utf8_lossy(&file.bytes).into_owned()
+    };
+    // Only what stood between at signs: the file's own braces stay.
+    assert_eq!(content("front.conf"), "for 18471 and /state/w/0/tmp/backend.sock of {work}");
+    assert_eq!(content("daemon.toml"), CONTENT);
 }
 
 #[test]
@@ -124,6 +168,10 @@ fn what_was_measured_is_kept_in_the_trials_folder() {
         "machines/bench/facts-before.json",
         "machines/bench/facts-after.json",
         "machines/bench/postgresql.stderr",
+        "network/before/bench/bench/iperf-client.stdout",
+        "network/before/bench/bench/iperf-server.stdout",
+        "network/after/bench/bench/iperf-client.stdout",
+        "network/after/bench/bench/iperf-server.stdout",
         "trials/0002/trial.json",
         "trials/0002/metrics.json",
         "trials/0002/raw/load.stdout",
@@ -132,4 +180,14 @@ fn what_was_measured_is_kept_in_the_trials_folder() {
     ] {
         assert!(story.files.iter().any(|kept| kept == file), "no {file} in {:?}", story.files);
     }
+}
+
+#[test]
+fn the_network_is_told_before_and_after() {
+    let story = tell(Trouble::Nothing);
+    let told = story.events.iter().filter_map(|event| match &event.event {
+        Happening::NetworkChecked { when, figures, .. } => Some((*when, figures.to_client.bytes_received)),
+        _ => None,
+    });
+    assert_eq!(told.collect::<Vec<_>>(), [(Moment::Before, 50_462_720), (Moment::After, 50_462_720)]);
 }

@@ -84,6 +84,19 @@ fn outcome(story: &Story) -> Option<&Outcome> {
     })
 }
 
+/// Whether a request belongs to the network check after the last trial.
+fn is_late_check(number: usize, fine: &Story) -> bool {
+    let after = fine.asked.iter().position(|request| matches!(request, Request::StopDatabase));
+    let facts = fine.asked.iter().rposition(|request| matches!(request, Request::ReadFacts));
+    after.is_some_and(|after| number > after) && facts.is_some_and(|facts| number < facts)
+}
+
+/// Whether a request belongs to a network check.
+fn is_check(number: usize, fine: &Story) -> bool {
+    let sources = fine.asked.iter().position(|request| matches!(request, Request::PutFiles { .. }));
+    sources.is_some_and(|sources| number < sources) || is_late_check(number, fine)
+}
+
 #[test]
 fn a_refusal_of_any_request() {
     each(Trouble::Refused, |number, story, fine| {
@@ -92,8 +105,12 @@ fn a_refusal_of_any_request() {
         daemons_are_alone(number, story, Some(number));
         let is_log = matches!(fine.asked[number], Request::LogTail { .. } | Request::DatabaseLog);
         let is_fine = story.summary.error.is_none() && story.summary.failed == 0;
-        // A log that can't be had spoils no figures; everything else does, or ends the campaign.
-        assert_eq!(is_fine, is_log, "request {number}, {:?}: {:?}", fine.asked[number], story.summary);
+        // A log that can't be had spoils no figures, nor does a network check after the last trial; everything else does,
+        // or ends the campaign.
+        let is_late_check = is_late_check(number, fine) && !matches!(fine.asked[number], Request::Stop { .. });
+        let warned = |event: &Happening| matches!(event, Happening::Warning { message } if message.starts_with("no network check"));
+        assert_eq!(is_late_check, story.events.iter().any(|event| warned(&event.event)), "request {number}");
+        assert_eq!(is_fine, is_log || is_late_check, "request {number}, {:?}: {:?}", fine.asked[number], story.summary);
         if matches!(fine.asked[number], Request::Stop { .. }) {
             let next = story.asked.iter().skip(number).any(|request| matches!(request, Request::Start(_)));
             assert!(!next, "request {number}: something is started beside a daemon that could not be stopped");
@@ -104,7 +121,8 @@ fn a_refusal_of_any_request() {
 #[test]
 fn a_trial_that_fails_is_not_the_end_of_the_campaign() {
     let fine = tell(Trouble::Nothing);
-    let first_start = fine.asked.iter().position(|request| matches!(request, Request::Start(_)));
+    let is_daemon = |request: &Request| matches!(request, Request::Start(start) if start.label.starts_with("daemon "));
+    let first_start = fine.asked.iter().position(is_daemon);
     let story = tell(Trouble::Refused(first_start.expect("something is started")));
     assert_eq!((story.summary.measured, story.summary.failed, story.summary.not_run), (1, 1, 0));
     assert!(story.summary.error.is_none());
@@ -173,7 +191,9 @@ fn what_not_even_kill_ends_ends_the_campaign() {
             Happening::DatabaseStopped { exit, .. } => exit.is_none(),
             _ => false,
         };
-        assert!(story.events.iter().any(|event| told(&event.event)), "request {number}: it is recorded first");
+        // A side of a network check has no event of its own; the reason above is all there is to tell.
+        let is_told = story.events.iter().any(|event| told(&event.event));
+        assert!(is_told || is_check(number, &fine), "request {number}: it is recorded first");
         let more = |request: &Request| matches!(request, Request::Start(_) | Request::ReadFacts);
         assert!(!story.asked.iter().skip(number).any(more), "request {number}: something is begun beside it");
     }
@@ -182,7 +202,9 @@ fn what_not_even_kill_ends_ends_the_campaign() {
 #[test]
 fn what_the_database_said_is_kept_when_the_campaign_ends_early() {
     let fine = tell(Trouble::Nothing);
-    let stop = fine.asked.iter().position(|request| matches!(request, Request::Stop { .. }));
+    let database = fine.asked.iter().position(|request| matches!(request, Request::StartDatabase(_)));
+    let stops = fine.asked.iter().enumerate().filter(|(_, request)| matches!(request, Request::Stop { .. }));
+    let stop = stops.map(|(number, _)| number).find(|number| Some(*number) > database);
     for trouble in [Trouble::Refused, Trouble::Stopped] {
         let story = tell(trouble(stop.expect("something is stopped")));
         assert!(story.summary.error.is_some());

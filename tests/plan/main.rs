@@ -60,6 +60,13 @@ fn repeats_warm_up_and_a_rate() {
 }
 
 #[test]
+fn a_daemon_of_two_processes_that_is_built_and_filled_in() {
+    let scenario = "tests/plan/projects/front/scenarios/front.toml";
+    same_as_golden(&printed(scenario, &[]), "front.txt");
+    same_as_golden(&comes_back(scenario), "front.json");
+}
+
+#[test]
 fn a_daemon_of_the_machine_itself_without_a_database() {
     let scenario = "tests/plan/projects/system/scenarios/system.toml";
     same_as_golden(&printed(scenario, &[]), "system.txt");

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use timetrial::command::{Command, Exit};
-use timetrial::event::{Event, Happening, Outcome, Reason};
-use timetrial::metric::{ErrorCounts, Latency, LoadFigures, Percentile};
+use timetrial::event::{Event, Happening, Moment, Outcome, Reason};
+use timetrial::metric::{ErrorCounts, Flow, Latency, LoadFigures, NetworkFigures, Percentile};
 use timetrial::plan::{
-    Daemon, Database, DatabaseUse, Document, Load, Machine, Plan, Process, Provision, ProvisionKind, Transport, Trial,
-    Wait, WorkersAt,
+    Daemon, Database, DatabaseUse, Document, Load, Machine, NetworkCheck, NetworkPair, NetworkTool, Plan, Process,
+    Provision, ProvisionKind, Transport, Trial, Wait, WorkersAt,
 };
 use timetrial::store::{RunState, Seen, StoredRun, StoredTrial};
 use timetrial::wire::Facts;
@@ -56,11 +56,13 @@ pub fn daemon(run: &mut StoredRun, name: &str, title: &str, keep_alive: bool) {
         name: name.to_owned(),
         title: title.to_owned(),
         provisions: vec![format!("venv-{name}")],
-        processes: vec![Process { command, workers: WorkersAt::Children }],
+        processes: vec![Process { command, workers: WorkersAt::Children, helpers: Vec::new() }],
         keep_alive,
         protocol: "HTTP/1.1".to_owned(),
         workers: 2,
         files: vec![format!("daemons/{name}/application.py")],
+        templates: Vec::new(),
+        values: BTreeMap::new(),
     });
 }
 
@@ -83,10 +85,11 @@ pub fn planned(run: &mut StoredRun, daemon: &str, endpoint: &str, database_use: 
             provision: Some("tools".to_owned()),
             threads: 2,
             connections: 64,
+            streams: None,
             duration_s: 15.0,
             warm_up_s: None,
             rate: None,
-            timeout_s: 2.0,
+            timeout_s: Some(2.0),
         },
     };
     run.plan.trials.push(trial.clone());
@@ -122,7 +125,9 @@ pub fn figures(rate: f64, bytes_per_response: u64) -> LoadFigures {
         threads: 2,
         connections_asked: 64,
         connections_used: 64,
+        streams_asked: None,
         rate_asked: None,
+        protocol: None,
         tool: "wrk 4.1.0".to_owned(),
     }
 }
@@ -156,7 +161,7 @@ pub fn measured(run: &mut StoredRun, trial: Trial, figures: LoadFigures, seen: S
     happens(run, 5, Happening::LoadStarted { trial: id.clone(), pid: 4_200, command: load });
     let exit = Exit::Code { code: 0 };
     happens(run, 15_031, Happening::LoadFinished { trial: id.clone(), exit, took_ms: 15_031 });
-    happens(run, 1, Happening::TrialMeasured { trial: id.clone(), figures: figures.clone() });
+    happens(run, 1, Happening::TrialMeasured { trial: id.clone(), figures: Box::new(figures.clone()) });
     let (right, detail) = seen.document_after.clone().unwrap_or((true, None));
     happens(run, 12, Happening::DocumentChecked { trial: id.clone(), right, detail });
     let leftovers = seen.leftovers.clone();
@@ -175,6 +180,53 @@ pub fn measured(run: &mut StoredRun, trial: Trial, figures: LoadFigures, seen: S
     happens(run, 3, Happening::PortFree { trial: id.clone(), port: trial.port, took_ms: 2 });
     happens(run, 1, Happening::TrialFinished { trial: id, outcome: Outcome::Measured, took_ms: 16_810 });
     run.trials.push(StoredTrial { trial, outcome: Some(Outcome::Measured), figures: Some(figures), seen });
+}
+
+/// Plans a network check by these tools between two machines, for the trials that are planned already.
+pub fn between_two_machines(run: &mut StoredRun, tools: &[&str]) {
+    let client =
+        Machine { name: "loader".to_owned(), address: "192.168.2.100".to_owned(), ..run.plan.machines[0].clone() };
+    run.plan.machines.push(client);
+    for trial in &mut run.plan.trials {
+        trial.client = "loader".to_owned();
+    }
+    let tool = |name: &&str| NetworkTool { name: (*name).to_owned(), provisions: BTreeMap::new() };
+    run.plan.network = Some(NetworkCheck {
+        tools: tools.iter().map(tool).collect(),
+        duration_s: 5.0,
+        port: 15_201,
+        pairs: vec![NetworkPair { client: "loader".to_owned(), server: "local".to_owned() }],
+    });
+}
+
+/// A network check that saw these rates, in Mbit/s: of requests, and of answers.
+pub fn checked(run: &mut StoredRun, when: Moment, tool: &str, requests: u64, answers: u64) {
+    let retransmits = (tool == "iperf3").then_some(3);
+    let flow = |megabits: u64| {
+        let bytes = megabits * 1_000_000 / 8 * 5;
+        Flow { bytes_received: bytes, duration_us: 5_000_000, bytes_sent: bytes + 1_448, retransmits }
+    };
+    let figures = NetworkFigures {
+        to_server: flow(requests),
+        to_client: flow(answers),
+        client_cpu_percent: retransmits.map(|_| 11.4),
+        server_cpu_percent: retransmits.map(|_| 9.8),
+        tool: format!("{tool} of a test"),
+    };
+    let command = |side: &str| [tool, side, "-p", "15201"].map(str::to_owned).to_vec();
+    let (client, server, tool) = ("loader".to_owned(), "local".to_owned(), tool.to_owned());
+    let (client_command, server_command) = (command("-c"), command("-s"));
+    let checked = Happening::NetworkChecked {
+        when,
+        client,
+        server,
+        tool,
+        figures,
+        client_command,
+        server_command,
+        took_ms: 5_412,
+    };
+    happens(run, 5_412, checked);
 }
 
 /// A trial that failed before its load.
@@ -325,6 +377,7 @@ fn plan() -> Plan {
         interpreter: "python3.11".to_owned(),
         requirements: format!("daemons/{name}/requirements.txt"),
         sha256: "c0ffee".repeat(10),
+        build: None,
     };
     let packages = ["postgresql-15", "wrk", "python3.11-venv"].map(str::to_owned).to_vec();
     Plan {
@@ -345,6 +398,7 @@ fn plan() -> Plan {
         }],
         daemons: Vec::new(),
         database: Some(database()),
+        network: None,
         documents: BTreeMap::from(
             ["index", "agents"]
                 .map(|name| (name.to_owned(), Document { sha256: "00".repeat(32), content: serde_json::Value::Null })),

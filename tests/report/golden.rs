@@ -25,6 +25,11 @@ fn a_whole_run() {
 }
 
 #[test]
+fn a_network_that_was_checked() {
+    check(&runs::networked(), "networked");
+}
+
+#[test]
 fn failed_trials_have_their_reason_and_no_number() {
     check(&runs::with_failures(), "failures");
 }

@@ -5,5 +5,6 @@ mod build;
 mod golden;
 mod hostile;
 mod mistakes;
+mod network;
 mod page;
 mod runs;

@@ -6,9 +6,10 @@ use timetrial::store::StoredRun;
 
 use crate::runs;
 
-fn all() -> [(&'static str, StoredRun); 5] {
+fn all() -> [(&'static str, StoredRun); 6] {
     [
         ("full", runs::full()),
+        ("networked", runs::networked()),
         ("failures", runs::with_failures()),
         ("incomplete", runs::incomplete()),
         ("repeats", runs::repeats()),

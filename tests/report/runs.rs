@@ -1,11 +1,14 @@
 //! The runs that the tests look at.
 
-use timetrial::event::{Happening, Outcome, Reason};
+use timetrial::event::{Happening, Moment, Outcome, Reason};
 use timetrial::metric::{ErrorCounts, LoadFigures};
 use timetrial::plan::{DatabaseUse, Trial, WorkersAt};
 use timetrial::store::{RunState, StoredRun};
 
-use crate::build::{POOL, cut_off, daemon, failed, figures, finish, happens, measured, planned, run, seen};
+use crate::build::{
+    POOL, between_two_machines, checked, cut_off, daemon, failed, figures, finish, happens, measured, planned, run,
+    seen,
+};
 
 const DJANGO: &str = "django-gunicorn";
 const FLASK: &str = "flask-gunicorn";
@@ -57,6 +60,23 @@ pub fn full() -> StoredRun {
     for (trial, row) in plan {
         measure(&mut run, trial, row);
     }
+    finish(&mut run);
+    run
+}
+
+/// Over a network that was checked by two tools before, and by one of them after.
+pub fn networked() -> StoredRun {
+    let (mut run, plan) = with_plan("20261112T201500Z-quickstart-5d20");
+    between_two_machines(&mut run, &["iperf", "iperf3"]);
+    checked(&mut run, Moment::Before, "iperf", 903, 943);
+    checked(&mut run, Moment::Before, "iperf3", 911, 938);
+    for (place, (_, row)) in plan.into_iter().enumerate() {
+        let trial = run.plan.trials[place].clone();
+        measure(&mut run, trial, row);
+    }
+    checked(&mut run, Moment::After, "iperf", 901, 940);
+    let message = "no network check after the last trial: iperf3 ended with exit code 0".to_owned();
+    happens(&mut run, 9, Happening::Warning { message });
     finish(&mut run);
     run
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::agent::process::{MARK, PassOn, Start};
-use crate::agent::provision::{progress, sources};
+use crate::agent::provision::{Purpose, progress, sources};
 use crate::agent::state::{cannot, make};
 use crate::agent::surroundings::Agent;
 use crate::agent::{facts, lookup, tail_lines};
@@ -68,6 +68,11 @@ fn asked_name(asked: &str) -> &str {
     asked.split([':', '=', '/']).next().unwrap_or(asked)
 }
 
+/// Whether a package must match the machine's loader.
+pub fn is_of_libc(package: &str) -> bool {
+    LIBC_FAMILY.contains(&package)
+}
+
 /// Refuses what would be asked for in vain.
 fn refuse_libc(packages: &[String]) -> Result<(), Failure> {
     let Some(package) = packages.iter().find(|package| LIBC_FAMILY.contains(&asked_name(package))) else {
@@ -81,10 +86,12 @@ fn refuse_libc(packages: &[String]) -> Result<(), Failure> {
     .hint("take it out of `packages`"))
 }
 
-/// What is kept of what apt resolved: what was asked for by name, and what it needs but for what is left out.
-fn keep(resolved: &mut Vec<Package>, asked: &[String]) {
+/// What is kept of what apt resolved: what was asked for by name, and what it needs but for what is left out. What is
+/// built is linked to the C library of its own suite: the machine may have no headers, or those of another version.
+fn keep(resolved: &mut Vec<Package>, asked: &[String], purpose: Purpose) {
     let is_asked = |package: &Package| asked.iter().any(|name| asked_name(name) == package.name);
-    resolved.retain(|package| is_asked(package) || !is_left_out(&package.name));
+    let is_linked = |package: &Package| purpose == Purpose::Building && is_of_libc(&package.name);
+    resolved.retain(|package| is_asked(package) || is_linked(package) || !is_left_out(&package.name));
 }
 
 /// A package that was resolved, as the signed index has it.
@@ -193,8 +200,10 @@ impl<'a> Apt<'a> {
     }
 
     /// Refreshes the indexes and resolves packages with all that they need.
-    pub fn resolve(self, packages: &[String]) -> Result<Resolved<'a>, Failure> {
-        refuse_libc(packages)?;
+    pub fn resolve(self, packages: &[String], purpose: Purpose) -> Result<Resolved<'a>, Failure> {
+        if purpose == Purpose::Running {
+            refuse_libc(packages)?;
+        }
         progress(self.agent, &self.name, "reading the package indexes");
         if let Some(free) = facts::disk_free(&self.directory).filter(|free| *free < INDEXES_NEED) {
             let free = crate::metric::short_bytes(free);
@@ -210,7 +219,7 @@ impl<'a> Apt<'a> {
         let output = self.run("apt-get", &arguments, "apt can't resolve the packages")?;
         let mut resolved: Vec<Package> =
             String::from_utf8_lossy(&output.stdout).lines().filter_map(parse_uri).collect();
-        keep(&mut resolved, packages);
+        keep(&mut resolved, packages, purpose);
         resolved.sort();
         if resolved.is_empty() {
             return Err(Failure::new("no-sources", format!("apt resolved nothing for {}", packages.join(", ")))
@@ -355,9 +364,14 @@ mod tests {
             bytes: 1,
             sha256: String::new(),
         };
-        let mut resolved: Vec<Package> = ["openssl", "perl", "netbase", "wrk", "libc6"].map(package).to_vec();
-        keep(&mut resolved, &["openssl".to_owned(), "perl:any".to_owned(), "wrk=4".to_owned()]);
-        assert_eq!(resolved, ["openssl", "perl", "wrk"].map(package));
+        let found = ["openssl", "perl", "netbase", "wrk", "libc6"].map(package);
+        let check = |purpose: Purpose, expected: &[&str]| {
+            let mut resolved = found.to_vec();
+            keep(&mut resolved, &["openssl".to_owned(), "perl:any".to_owned(), "wrk=4".to_owned()], purpose);
+            assert_eq!(resolved, expected.iter().map(|name| package(name)).collect::<Vec<_>>());
+        };
+        check(Purpose::Running, &["openssl", "perl", "wrk"]);
+        check(Purpose::Building, &["openssl", "perl", "wrk", "libc6"]);
     }
 
     #[test]

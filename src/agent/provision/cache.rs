@@ -33,9 +33,15 @@ pub struct Manifest {
 pub enum Kind {
     /// Debian packages, unpacked.
     PackageRoot,
+    /// Debian packages to build with, unpacked with a C library of their own.
+    BuildRoot,
     /// A Python virtual environment.
     Venv,
 }
+
+/// In a build root the libraries of its programs are found by links in this directory, for in their own ones a C library
+/// stands beside them, which is not the one that the machine's loader belongs to.
+pub const LIBRARY_LINKS: &str = ".timetrial-libraries";
 
 /// The file that makes a directory of the cache a whole one.
 const MANIFEST: &str = ".timetrial.json";
@@ -50,7 +56,7 @@ impl Manifest {
     /// Directories for the PATH, its own before those of what it needs.
     pub fn program_directories(&self, state: &Path) -> Result<Vec<PathBuf>, Failure> {
         let own: &[&str] = match self.kind {
-            Kind::PackageRoot => &["usr/local/bin", "usr/bin", "bin", "usr/sbin", "sbin"],
+            Kind::PackageRoot | Kind::BuildRoot => &["usr/local/bin", "usr/bin", "bin", "usr/sbin", "sbin"],
             Kind::Venv => &["bin"],
         };
         self.directories(state, own, Self::program_directories)
@@ -62,6 +68,7 @@ impl Manifest {
         let triplet = format!("{}-linux-gnu", std::env::consts::ARCH);
         let own = match self.kind {
             Kind::PackageRoot => vec![format!("usr/lib/{triplet}"), format!("lib/{triplet}")],
+            Kind::BuildRoot => vec![LIBRARY_LINKS.to_owned()],
             Kind::Venv => Vec::new(),
         };
         let own: Vec<&str> = own.iter().map(String::as_str).collect();

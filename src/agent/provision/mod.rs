@@ -2,6 +2,7 @@
 //! found by what was asked, without the network; what it holds is named by its contents.
 
 mod apt;
+mod build_root;
 mod cache;
 mod sources;
 mod unpack;
@@ -14,17 +15,35 @@ use crate::agent::lock;
 use crate::agent::surroundings::Agent;
 use crate::wire::{Failure, Notice, Reply};
 
+/// What a package root is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Programs run from it, with the machine's own C library.
+    Running,
+    /// Something is built with it: its programs run with the machine's C library, and link what they make to its own.
+    Building,
+}
+
 /// Has Debian packages in the cache, unpacked, with all that they need.
-pub fn package_root(agent: &Agent, name: &str, suite: &str, packages: &[String]) -> Result<Reply, Failure> {
+pub fn package_root(
+    agent: &Agent,
+    name: &str,
+    suite: &str,
+    packages: &[String],
+    purpose: Purpose,
+) -> Result<Reply, Failure> {
     let state = &agent.state()?.directory;
-    let request = cache::request_digest(
-        &[&["package-root", apt::RULES, suite, std::env::consts::ARCH], &*sorted(packages)].concat(),
-    );
+    let kind = match purpose {
+        Purpose::Running => "package-root",
+        Purpose::Building => "build-root",
+    };
+    let request =
+        cache::request_digest(&[&[kind, apt::RULES, suite, std::env::consts::ARCH], &*sorted(packages)].concat());
     if let Some(manifest) = cache::reuse(state, &request) {
         return Ok(manifest.reply(true));
     }
-    let resolved = apt::Apt::new(agent, name, suite)?.resolve(packages)?;
-    let manifest = unpack::unpack(agent, name, suite, &resolved)?;
+    let resolved = apt::Apt::new(agent, name, suite)?.resolve(packages, purpose)?;
+    let manifest = unpack::unpack(agent, name, suite, &resolved, purpose)?;
     cache::remember(state, &request, &manifest)?;
     Ok(manifest.reply(false))
 }

@@ -6,9 +6,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::agent::provision::apt::{Package, RULES, Resolved};
+use crate::agent::provision::apt::{self, Package, RULES, Resolved};
 use crate::agent::provision::cache::{Kind, Manifest, find, size};
-use crate::agent::provision::progress;
+use crate::agent::provision::{Purpose, build_root, progress};
 use crate::agent::state::{cannot, make};
 use crate::agent::surroundings::Agent;
 use crate::agent::{facts, lookup, tail_lines};
@@ -20,9 +20,19 @@ use crate::wire::digest::sha256;
 const STEP_LIMIT: Duration = Duration::from_secs(300);
 
 /// Downloads what was resolved and unpacks it, or finds that it is there.
-pub fn unpack(agent: &Agent, name: &str, suite: &str, resolved: &Resolved<'_>) -> Result<Manifest, Failure> {
+pub fn unpack(
+    agent: &Agent,
+    name: &str,
+    suite: &str,
+    resolved: &Resolved<'_>,
+    purpose: Purpose,
+) -> Result<Manifest, Failure> {
     let state = &agent.state()?.directory;
-    let digest = contents_digest(suite, &resolved.packages);
+    let kind = match purpose {
+        Purpose::Running => Kind::PackageRoot,
+        Purpose::Building => Kind::BuildRoot,
+    };
+    let digest = contents_digest(suite, kind, &resolved.packages);
     if let Ok(manifest) = find(state, &digest) {
         return Ok(manifest);
     }
@@ -31,17 +41,22 @@ pub fn unpack(agent: &Agent, name: &str, suite: &str, resolved: &Resolved<'_>) -
     let half = half_place(state, &agent.state()?.work, &digest)?;
     make(&half, 0o755)?;
     progress(agent, name, format!("unpacking {} packages", resolved.packages.len()));
-    for package in &resolved.packages {
-        let file = downloads.join(&package.file);
-        check_digest(&file, package)?;
-        run(agent, "dpkg-deb", &["-x", &file.display().to_string(), &half.display().to_string()], &half)?;
-        fs::remove_file(&file).map_err(|error| cannot("remove", &file, &error))?;
+    let (libc, others): (Vec<&Package>, Vec<&Package>) =
+        resolved.packages.iter().partition(|package| apt::is_of_libc(&package.name));
+    unpack_each(agent, &others, &downloads, &half)?;
+    if purpose == Purpose::Building {
+        // Before the C library stands among them.
+        build_root::link_libraries(&half)?;
     }
+    unpack_each(agent, &libc, &downloads, &half)?;
     restrict(&half)?;
-    compile_python(agent, name, &half)?;
+    match purpose {
+        Purpose::Running => compile_python(agent, name, &half)?,
+        Purpose::Building => build_root::keep_links_inside(&half)?,
+    }
     let path = state.join("roots").join(&digest);
     let versions = resolved.packages.iter().map(|package| (package.name.clone(), package.version.clone())).collect();
-    let manifest = Manifest { digest, path, kind: Kind::PackageRoot, needs: None, bytes: size(&half), versions };
+    let manifest = Manifest { digest, path, kind, needs: None, bytes: size(&half), versions };
     manifest.seal(&half)?;
     put_in_place(&half, &manifest.path)?;
     Ok(manifest)
@@ -65,6 +80,16 @@ fn half_place(state: &Path, work: &Path, digest: &str) -> Result<PathBuf, Failur
     }
 }
 
+fn unpack_each(agent: &Agent, packages: &[&Package], downloads: &Path, root: &Path) -> Result<(), Failure> {
+    for package in packages {
+        let file = downloads.join(&package.file);
+        check_digest(&file, package)?;
+        run(agent, "dpkg-deb", &["-x", &file.display().to_string(), &root.display().to_string()], root)?;
+        fs::remove_file(&file).map_err(|error| cannot("remove", &file, &error))?;
+    }
+    Ok(())
+}
+
 /// Unpacked packages take about four times their download; a full disk makes apt and dpkg-deb fail in ways that take
 /// reading, so it is seen before.
 fn enough_space(agent: &Agent, packages: &[Package]) -> Result<(), Failure> {
@@ -80,12 +105,13 @@ fn enough_space(agent: &Agent, packages: &[Package]) -> Result<(), Failure> {
     }
 }
 
-fn contents_digest(suite: &str, packages: &[Package]) -> String {
+fn contents_digest(suite: &str, kind: Kind, packages: &[Package]) -> String {
     let lines: BTreeMap<&str, String> = packages
         .iter()
         .map(|package| (package.name.as_str(), format!("{} {}", package.version, package.sha256)))
         .collect();
-    sha256(format!("{RULES}\n{suite}\n{lines:?}").as_bytes())[..16].to_owned()
+    let kind = if kind == Kind::BuildRoot { "build-root\n" } else { "" };
+    sha256(format!("{kind}{RULES}\n{suite}\n{lines:?}").as_bytes())[..16].to_owned()
 }
 
 /// apt has checked it against the signed index; this checks what is on the disk now.

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::agent::provision::cache::{Kind, Manifest, find, remember, request_digest, reuse, size};
-use crate::agent::provision::progress;
+use crate::agent::provision::{build_root, progress};
 use crate::agent::state::{cannot, make};
 use crate::agent::surroundings::Agent;
 use crate::agent::tail_lines;
 use crate::command::Output;
 use crate::wire::digest::sha256;
-use crate::wire::{Failure, Reply};
+use crate::wire::{BuildRequest, Failure, Reply};
 
 /// What a venv shall be.
 #[derive(Debug, Clone)]
@@ -26,10 +26,15 @@ pub struct VenvRequest {
     pub interpreter: String,
     /// The requirements' text.
     pub requirements: String,
+    /// What of them is built from sources, and with what.
+    pub build: Option<BuildRequest>,
 }
 
 /// The version of how venvs are made: part of their names.
 const RECIPE: &str = "venv 1";
+
+/// The version of how something is built: part of the names of venvs for which something is.
+const BUILD_RECIPE: &str = "build 1";
 
 /// Downloads of a slow index take minutes, not hours.
 const PIP_LIMIT: Duration = Duration::from_secs(900);
@@ -37,12 +42,19 @@ const PIP_LIMIT: Duration = Duration::from_secs(900);
 /// Has the venv in the cache.
 pub fn venv(agent: &Agent, request: &VenvRequest) -> Result<Reply, Failure> {
     let state = &agent.state()?.directory;
-    let digest =
-        request_digest(&[RECIPE, &request.root, &request.interpreter, &sha256(request.requirements.as_bytes())]);
+    let requirements = sha256(request.requirements.as_bytes());
+    let mut parts = vec![RECIPE, &request.root, &request.interpreter, &requirements];
+    if let Some(build) = &request.build {
+        parts.extend([BUILD_RECIPE, &build.root]);
+        parts.extend(build.sources.iter().map(String::as_str));
+    }
+    let digest = request_digest(&parts);
     if let Some(manifest) = reuse(state, &digest) {
         return Ok(manifest.reply(true));
     }
-    let making = Making { agent, request, path: state.join("venvs").join(&digest), root: find(state, &request.root)? };
+    let build_root = request.build.as_ref().map(|build| find(state, &build.root)).transpose()?;
+    let path = state.join("venvs").join(&digest);
+    let making = Making { agent, request, path, root: find(state, &request.root)?, build_root };
     let versions = making.make()?;
     let manifest = Manifest {
         digest: digest.clone(),
@@ -63,6 +75,7 @@ struct Making<'a> {
     /// Where it is and stays: a venv's scripts name their interpreter by its whole path, so it can't be moved there.
     path: PathBuf,
     root: Manifest,
+    build_root: Option<Manifest>,
 }
 
 impl Making<'_> {
@@ -76,7 +89,7 @@ impl Making<'_> {
         }
         let interpreter = self.root.path.join("usr/bin").join(&self.request.interpreter);
         let path = self.path.display().to_string();
-        self.run(interpreter, &["-m", "venv", "--without-pip", &path], "the virtual environment can't be made")?;
+        self.run(interpreter, &["-m", "venv", "--without-pip", &path], "the virtual environment can't be made", None)?;
         progress(self.agent, &self.request.name, "installing its requirements");
         self.install()?;
         self.versions()
@@ -86,11 +99,14 @@ impl Making<'_> {
         let requirements = self.path.join("timetrial-requirements.txt");
         fs::write(&requirements, &self.request.requirements).map_err(|error| cannot("write", &requirements, &error))?;
         let file = requirements.display().to_string();
-        let arguments = [
-            "install",
-            "--require-hashes",
-            "--only-binary",
-            ":all:",
+        let sources = self.request.build.as_ref().map(|build| build.sources.join(","));
+        let mut arguments = vec!["install", "--require-hashes", "--only-binary", ":all:"];
+        if let Some(sources) = &sources {
+            // Without isolation pip takes the build root's tools instead of some of today's from the index.
+            arguments.extend(["--no-binary", sources.as_str(), "--no-build-isolation"]);
+            progress(self.agent, &self.request.name, format!("building {sources}"));
+        }
+        arguments.extend([
             "--no-deps",
             "--no-input",
             "--disable-pip-version-check",
@@ -100,14 +116,14 @@ impl Making<'_> {
             "--compile",
             "-r",
             &file,
-        ];
-        self.pip(&arguments, "pip can't install the requirements").map(|_| ())
+        ]);
+        self.pip(&arguments, "pip can't install the requirements", self.build_root.as_ref()).map(|_| ())
     }
 
     /// What is really in it, as pip reads it back.
     fn versions(&self) -> Result<BTreeMap<String, String>, Failure> {
-        let output =
-            self.pip(&["list", "--format=freeze", "--disable-pip-version-check"], "pip can't list what it installed")?;
+        let arguments = ["list", "--format=freeze", "--disable-pip-version-check"];
+        let output = self.pip(&arguments, "pip can't list what it installed", None)?;
         let text = String::from_utf8_lossy(&output.stdout);
         Ok(text
             .lines()
@@ -117,7 +133,7 @@ impl Making<'_> {
     }
 
     /// pip comes as a wheel of the package root, run out of the file: it is never in the venv itself.
-    fn pip(&self, arguments: &[&str], what: &str) -> Result<Output, Failure> {
+    fn pip(&self, arguments: &[&str], what: &str, build_root: Option<&Manifest>) -> Result<Output, Failure> {
         let wheels = self.root.path.join("usr/share/python-wheels");
         let is_pip = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("pip-"));
         let wheel = fs::read_dir(&wheels).into_iter().flatten().flatten().map(|entry| entry.path()).find(is_pip);
@@ -126,14 +142,29 @@ impl Making<'_> {
         let program = wheel.join("pip").display().to_string();
         let mut all = vec![program.as_str()];
         all.extend(arguments);
-        self.run(self.path.join("bin").join(&self.request.interpreter), &all, what)
+        self.run(self.path.join("bin").join(&self.request.interpreter), &all, what, build_root)
     }
 
-    fn run(&self, program: PathBuf, arguments: &[&str], what: &str) -> Result<Output, Failure> {
+    /// With a build root, its tools are at hand as well.
+    fn run(
+        &self,
+        program: PathBuf,
+        arguments: &[&str],
+        what: &str,
+        build_root: Option<&Manifest>,
+    ) -> Result<Output, Failure> {
         let state = &self.agent.state()?.directory;
         let directory: &Path = &self.agent.state()?.work;
         let mut start = self.agent.own_program(&self.request.interpreter, program, arguments, directory)?;
-        let libraries = std::env::join_paths(self.root.library_directories(state)?);
+        let mut libraries = self.root.library_directories(state)?;
+        if let Some(root) = build_root {
+            libraries.extend(root.library_directories(state)?);
+            let mut programs = root.program_directories(state)?;
+            programs.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+            start.environment.insert("PATH".into(), std::env::join_paths(programs).unwrap_or_default());
+            start.environment.extend(build_root::environment(root, &self.request.interpreter));
+        }
+        let libraries = std::env::join_paths(libraries);
         start.environment.insert("LD_LIBRARY_PATH".into(), libraries.unwrap_or_default());
         let output = self.agent.processes.run(start, PIP_LIMIT)?;
         if output.exit.is_success() {

@@ -1,6 +1,6 @@
 //! Rules about endpoints: somebody must have them, their documents must exist, their database too.
 
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, nearest_hint};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Placed, nearest_hint};
 use crate::plan::check::Written;
 use crate::scenario::{Daemon, DatabaseUse, Round};
 
@@ -9,27 +9,52 @@ pub(super) fn check_endpoints(written: Written<'_>, diagnostics: &mut Diagnostic
     // Where a daemon could not be read, or one of its endpoints, nobody knows what the daemons have.
     let is_wrong = |daemon: &Daemon| diagnostics.has_any_in(&daemon.place.file.path);
     let are_known = !written.daemons.is_empty() && written.daemons.len() >= written.scenario.daemons.len();
-    if !are_known || written.daemons.iter().any(is_wrong) {
+    if !are_known
+        || written.daemons.iter().any(is_wrong)
+        || !written.scenario.rounds.iter().all(|round| knows_its_daemons(round, written))
+    {
         return;
     }
     for round in &written.scenario.rounds {
-        if check_unknown_endpoints(round, written.daemons, diagnostics) {
+        if check_unknown_endpoints(round, written, diagnostics) {
             check_idle_daemons(round, written, diagnostics);
         }
+    }
+    check_left_out(written, diagnostics);
+}
+
+/// Whether a round's own list of daemons was read; what is wrong in it is told already, and looks here like more.
+fn knows_its_daemons(round: &Round, written: Written<'_>) -> bool {
+    let listed = |name: &Placed<String>| written.scenario.daemons.iter().any(|daemon| daemon.value == name.value);
+    round.daemons.as_ref().is_none_or(|named| !named.is_empty() && named.iter().all(listed))
+}
+
+/// A daemon that no round takes is compared with nothing.
+fn check_left_out(written: Written<'_>, diagnostics: &mut Diagnostics) {
+    let scenario = written.scenario;
+    for named in scenario.daemons.iter().filter(|named| !scenario.rounds.iter().any(|round| round.takes(&named.value)))
+    {
+        let message = format!("`{}` is in no round", named.value);
+        let diagnostic = Diagnostic::at(Code::NothingToRun, &named.place, message).warning().label("never runs");
+        let hint = "add it to the `daemons` of a round, or leave it out here";
+        diagnostics.push_unless_consequence(diagnostic.hint(hint));
     }
 }
 
 /// Whether somebody has each of them.
-fn check_unknown_endpoints(round: &Round, daemons: &[Daemon], diagnostics: &mut Diagnostics) -> bool {
+fn check_unknown_endpoints(round: &Round, written: Written<'_>, diagnostics: &mut Diagnostics) -> bool {
     let mut paths: Vec<&str> = Vec::new();
-    for path in daemons.iter().flat_map(|daemon| &daemon.endpoints).map(|endpoint| endpoint.path.value.as_str()) {
+    for path in
+        written.daemons_of(round).flat_map(|daemon| &daemon.endpoints).map(|endpoint| endpoint.path.value.as_str())
+    {
         if !paths.contains(&path) {
             paths.push(path);
         }
     }
     let unknown: Vec<_> = round.endpoints.iter().filter(|asked| !paths.contains(&asked.value.as_str())).collect();
     for asked in &unknown {
-        let message = format!("no daemon of this scenario has the endpoint `{}`", asked.value);
+        let whole = if round.daemons.is_some() { "round" } else { "scenario" };
+        let message = format!("no daemon of this {whole} has the endpoint `{}`", asked.value);
         let hint = nearest_hint(&asked.value, "endpoints", paths.iter().copied());
         let diagnostic = Diagnostic::at(Code::UnknownEndpoint, &asked.place, message).label("nobody answers this");
         diagnostics.push_unless_consequence(diagnostic.hint(hint));
@@ -41,7 +66,7 @@ fn check_idle_daemons(round: &Round, written: Written<'_>, diagnostics: &mut Dia
     if round.endpoints.is_empty() {
         return;
     }
-    for daemon in written.daemons {
+    for daemon in written.daemons_of(round) {
         let asked = |path: &str| round.endpoints.iter().any(|asked| asked.value == path);
         if daemon.endpoints.iter().any(|endpoint| asked(&endpoint.path.value)) {
             continue;

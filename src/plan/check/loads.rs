@@ -6,7 +6,6 @@ use crate::tool::{self, LoadRequest, LoadTool, Pace};
 
 /// A load must be one that its load generator can make.
 pub(super) fn check_load(load: &Load, diagnostics: &mut Diagnostics) {
-    check_connections(load, diagnostics);
     let Some(tool) = tool::find(&load.tool.value) else {
         let message = format!("there is no load generator `{}`", load.tool.value);
         let hint = nearest_hint(&load.tool.value, "load generators", tool::names());
@@ -14,7 +13,9 @@ pub(super) fn check_load(load: &Load, diagnostics: &mut Diagnostics) {
         diagnostics.push_unless_consequence(diagnostic.hint(hint));
         return;
     };
+    check_connections(load, tool, diagnostics);
     check_rate(load, tool, diagnostics);
+    check_timeout(load, tool, diagnostics);
     let shortest = tool.shortest_for(&request(load));
     if load.duration.value < shortest {
         let (name, shortest) = (tool.name(), duration_words(shortest));
@@ -36,6 +37,9 @@ fn request(load: &Load) -> LoadRequest {
         duration: load.duration.value,
         timeout: load.timeout.value,
         rate: load.rate.as_ref().map(|rate| rate.value),
+        // What daemons speak is held against the tool where they are known.
+        protocol: String::new(),
+        streams: load.streams.as_ref().map_or(1, |streams| streams.value),
     }
 }
 
@@ -69,7 +73,21 @@ fn check_rate(load: &Load, tool: &dyn LoadTool, diagnostics: &mut Diagnostics) {
     }
 }
 
-fn check_connections(load: &Load, diagnostics: &mut Diagnostics) {
+/// A time limit that has no effect would be believed all the same.
+fn check_timeout(load: &Load, tool: &dyn LoadTool, diagnostics: &mut Diagnostics) {
+    // A default has no place of its own.
+    if tool.has_time_limit() || load.timeout.place == load.place {
+        return;
+    }
+    let message = format!("`{}` knows no late answers: it waits for each one until the load ends", tool.name());
+    let diagnostic = Diagnostic::at(Code::NeedlessTimeout, &load.timeout.place, message)
+        .label("has no effect")
+        .also(&load.tool.place, "has no time limit")
+        .hint("remove `timeout`");
+    diagnostics.push_unless_consequence(diagnostic);
+}
+
+fn check_connections(load: &Load, tool: &dyn LoadTool, diagnostics: &mut Diagnostics) {
     let (threads, connections) = (load.threads.value, load.connections.value);
     if threads == 0 || connections.is_multiple_of(threads) {
         return;
@@ -87,7 +105,10 @@ fn check_connections(load: &Load, diagnostics: &mut Diagnostics) {
             .hint(format!("write threads = {connections}, or at least connections = {threads}"));
         return point(diagnostic);
     }
-    let real = connections - connections % threads;
+    let real = tool.connections_used(&request(load));
+    if real == connections {
+        return;
+    }
     let message =
         format!("{threads} threads{by} do not divide {connections} connections evenly: only {real} will be opened");
     let diagnostic = Diagnostic::at(Code::UnevenConnections, &load.connections.place, message)

@@ -90,11 +90,11 @@ pub(super) fn players<'a>(written: Written<'_>, inventory: &'a Inventory) -> Vec
 pub(super) fn check_tools(written: Written<'_>, diagnostics: &mut Diagnostics) {
     let Some(inventory) = written.inventory else { return };
     for machine in &inventory.machines {
-        for (name, path) in machine.tools.iter().filter(|(name, _)| !tool::names().any(|known| known == name.as_str()))
-        {
-            let message = format!("`{name}` is not a load generator");
+        let known = || tool::names().chain(tool::network_names());
+        for (name, path) in machine.tools.iter().filter(|(name, _)| !known().any(|known| known == name.as_str())) {
+            let message = format!("`{name}` is neither a load generator nor a network tool");
             let diagnostic = Diagnostic::at(Code::UnknownTool, &path.place, message).label("a program for nothing");
-            diagnostics.push_unless_consequence(diagnostic.hint(nearest_hint(name, "load generators", tool::names())));
+            diagnostics.push_unless_consequence(diagnostic.hint(nearest_hint(name, "tools", known())));
         }
     }
     for round in &written.scenario.rounds {

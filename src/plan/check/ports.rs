@@ -9,7 +9,7 @@ use crate::scenario::{DatabaseUse, Postgres, Scenario};
 
 /// Linux takes the local ports of outgoing connections from this range unless it is told otherwise
 /// (`net.ipv4.ip_local_port_range`), and nothing reserves a port in it yet.
-const EPHEMERAL: RangeInclusive<u16> = 32_768..=60_999;
+pub(super) const EPHEMERAL: RangeInclusive<u16> = 32_768..=60_999;
 
 /// Ports below this need a privilege.
 const FIRST_UNPRIVILEGED: u16 = 1_024;
@@ -34,7 +34,7 @@ pub(super) fn check_ports(written: Written<'_>, diagnostics: &mut Diagnostics) {
     }
 }
 
-fn check_port(port: &Placed<u16>, who: &str, diagnostics: &mut Diagnostics) {
+pub(super) fn check_port(port: &Placed<u16>, who: &str, diagnostics: &mut Diagnostics) {
     let number = port.value;
     if number < FIRST_UNPRIVILEGED {
         let message = format!("port {number} needs a privilege that {who} will not have");

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Diagnostics, Placed};
 use crate::inventory::Inventory;
-use crate::plan::check::{DataSet, addresses, endpoints, loads, machines, ports};
+use crate::plan::check::{DataSet, addresses, endpoints, fitness, loads, machines, network, ports};
 use crate::scenario::{Daemon, DatabaseUse, Endpoint, Round, Scenario};
 
 /// What was written, as far as it could be read.
@@ -37,13 +37,18 @@ impl<'a> Written<'a> {
         let mut uses = Vec::new();
         for round in &self.scenario.rounds {
             for asked in &round.endpoints {
-                for daemon in self.daemons {
+                for daemon in self.daemons_of(round) {
                     let found = daemon.endpoints.iter().find(|endpoint| endpoint.path.value == asked.value);
                     uses.extend(found.map(|endpoint| Use { round, asked, daemon, endpoint }));
                 }
             }
         }
         uses
+    }
+
+    /// The daemons that run in a round, as far as they could be read.
+    pub(super) fn daemons_of(self, round: &Round) -> impl Iterator<Item = &'a Daemon> {
+        self.daemons.iter().filter(|daemon| round.takes(&daemon.name))
     }
 
     /// Whether something that will be loaded uses a database.
@@ -57,6 +62,7 @@ pub fn apply_rules(written: Written<'_>, diagnostics: &mut Diagnostics) {
     diagnostics.seal();
     ports::check_ports(written, diagnostics);
     ports::check_database_connections(written, diagnostics);
+    network::check_network(written, diagnostics);
     machines::check_roles(written, diagnostics);
     machines::check_tools(written, diagnostics);
     addresses::check_addresses(written, diagnostics);
@@ -65,5 +71,6 @@ pub fn apply_rules(written: Written<'_>, diagnostics: &mut Diagnostics) {
     endpoints::check_database(written, diagnostics);
     for round in &written.scenario.rounds {
         loads::check_load(&round.load, diagnostics);
+        fitness::check_fitness(round, written, diagnostics);
     }
 }

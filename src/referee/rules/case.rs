@@ -2,7 +2,7 @@
 
 use crate::metric::LoadFigures;
 use crate::plan::Daemon;
-use crate::store::StoredTrial;
+use crate::store::{SeenCheck, StoredTrial};
 
 /// A measured trial, and what the run says about it.
 pub struct Case<'a> {
@@ -14,6 +14,10 @@ pub struct Case<'a> {
     pub daemon: Option<&'a Daemon>,
     /// CPU use of the daemon just before the load.
     pub cpu_percent: Option<f64>,
+    /// The network checks between its machines.
+    pub checks: &'a [SeenCheck<'a>],
+    /// The lowest rate of answers that they saw, in bits per second.
+    pub answer_rate: Option<f64>,
 }
 
 impl Case<'_> {

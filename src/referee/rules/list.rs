@@ -2,7 +2,8 @@
 
 use crate::referee::rules::{
     Case, calm, connections, corrected, document, duration, ending, errors, impossible, keep_alive, leftovers,
-    littles_law, printed_rate, protocol, rate_reached, status, success, workers,
+    littles_law, load_protocol, network_changed, network_limit, printed_rate, protocol, rate_reached, status, success,
+    workers,
 };
 use crate::referee::verdict::Rule;
 
@@ -10,10 +11,11 @@ use crate::referee::verdict::Rule;
 type Check = fn(&Case<'_>) -> Option<String>;
 
 /// The rules on figures.
-pub const FIGURE_RULES: [(Rule, Check); 17] = [
+pub const FIGURE_RULES: [(Rule, Check); 20] = [
     (impossible::RULE, impossible::check),
     (success::RULE, success::check),
     (document::RULE, document::check),
+    (load_protocol::RULE, load_protocol::check),
     (ending::RULE, ending::check),
     (status::RULE, status::check),
     (errors::RULE, errors::check),
@@ -23,6 +25,8 @@ pub const FIGURE_RULES: [(Rule, Check); 17] = [
     (corrected::RULE, corrected::check),
     (littles_law::RULE, littles_law::check),
     (rate_reached::RULE, rate_reached::check),
+    (network_limit::RULE, network_limit::check),
+    (network_changed::RULE, network_changed::check),
     (keep_alive::RULE, keep_alive::check),
     (protocol::RULE, protocol::check),
     (workers::RULE, workers::check),

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use crate::report::escape::Text;
+use crate::report::html::network;
 use crate::report::model::{DatabaseFacts, Fact, MachineFacts, Model, Row, Shows, Software};
 use crate::report::words;
 
@@ -10,6 +11,7 @@ use crate::report::words;
 pub fn appendix(model: &Model) -> Markup {
     html! {
         section.appendix {
+            @if let Some(found) = &model.network { (network::network(found)) }
             h2 { "Machines" }
             @for machine in &model.machines { (machine_facts(machine)) }
             h2 { "Software" }

@@ -2,6 +2,7 @@
 
 mod appendix;
 mod charts;
+mod network;
 mod page;
 mod results;
 mod style;

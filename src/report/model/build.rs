@@ -4,7 +4,7 @@ use crate::command::shell_words;
 use crate::referee;
 use crate::report::escape::Text;
 use crate::report::model::types::Model;
-use crate::report::model::{facts, head, results, software, times};
+use crate::report::model::{facts, head, network, results, software, times};
 use crate::store::StoredRun;
 
 impl Model {
@@ -16,6 +16,7 @@ impl Model {
         Self {
             head: head::head(run, judgement.summary, &sections, &machines),
             summary: judgement.summary,
+            network: network::network(run, &sections),
             sections,
             machines,
             software: software::software(run),

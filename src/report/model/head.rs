@@ -80,6 +80,9 @@ fn notices(run: &StoredRun, summary: Summary, sections: &[Section], machines: &[
     if run.plan.trials.iter().any(|trial| trial.client == trial.server) {
         say(NoticeKind::Limit, Text::from(ONE_MACHINE));
     }
+    if run.plan.network.is_none() && run.plan.trials.iter().any(|trial| trial.client != trial.server) {
+        say(NoticeKind::Limit, Text::from(NO_NETWORK_CHECK));
+    }
     if summary.unjudged > 0 {
         say(NoticeKind::Limit, Text::from(NO_REPEATS));
     }
@@ -93,6 +96,9 @@ const UNLIKE: &str = "The daemons are not alike in everything: those that differ
 
 const ONE_MACHINE: &str = "Load generator and daemons shared one machine, without a network between them: the rates are \
     for calibration and for comparing, not what users of a real server would get.";
+
+const NO_NETWORK_CHECK: &str = "Load generator and daemons were on different machines, and the network between them was not \
+    checked: nothing here says how much of it the load took. `[network]` in the scenario has it checked.";
 
 const NO_REPEATS: &str = "No number here is valid yet: this version does not analyse repeats, so a difference between two rows may be chance.";
 

@@ -4,6 +4,7 @@ mod build;
 mod columns;
 mod facts;
 mod head;
+mod network;
 mod results;
 mod software;
 mod times;
@@ -11,5 +12,6 @@ mod types;
 
 pub use columns::{Column, columns};
 pub use types::{
-    DatabaseFacts, Fact, Group, Head, MachineFacts, Model, ReasonText, Row, Section, Shows, Software, TrialTimes,
+    Ceiling, CeilingRow, CheckRow, DatabaseFacts, Fact, Group, Head, MachineFacts, Model, Network, ReasonText, Row,
+    Section, Shows, Software, TrialTimes, UNKNOWN,
 };

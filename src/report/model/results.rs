@@ -8,8 +8,8 @@ use crate::metric::{LoadFigures, count, counted};
 use crate::plan::{Daemon, Load, Trial, WorkersAt};
 use crate::referee::{Judgement, Verdict};
 use crate::report::escape::Text;
-use crate::report::model::times;
 use crate::report::model::types::{Group, ReasonText, Row, Section, Shows, Traits, TrialTimes};
+use crate::report::model::{network, times};
 use crate::store::{Seen, StoredRun, StoredTrial};
 
 /// One section for each round, document and load, in the plan's order.
@@ -108,13 +108,17 @@ fn load_words(load: &Load, tool: Option<&String>) -> Text {
         Some(warm_up) => format!(", after {} of the same load unmeasured", seconds(warm_up)),
         None => ", no warm-up".to_owned(),
     };
+    let late = match load.timeout_s {
+        Some(timeout) => format!("an answer after {} counts as a timeout", seconds(timeout)),
+        None => "no answer is too late".to_owned(),
+    };
     Text::from(format!(
-        "{}: {rate}; {}, {}, {}{warm_up}; an answer after {} counts as a timeout",
+        "{}: {rate}; {}, {}{}, {}{warm_up}; {late}",
         tool.unwrap_or(&load.tool),
         counted(load.threads, "thread"),
         counted(load.connections, "connection"),
+        load.streams_words(),
         seconds(load.duration_s),
-        seconds(load.timeout_s),
     ))
 }
 
@@ -165,6 +169,7 @@ fn row(run: &StoredRun, judgement: &Judgement, trial: &Trial, stored: Option<&St
         outcome: outcome_word(stored),
         reason: stored.and_then(|stored| reason(stored.outcome.as_ref())),
         rate_asked: figures.as_ref().and_then(|figures| figures.rate_asked).or(trial.load.rate),
+        ceiling: figures.as_ref().and_then(|figures| network::ceiling(run, trial, figures)),
         figures,
         traits: traits(trial, daemon, seen),
         body_bytes: seen.body_bytes,

@@ -41,8 +41,12 @@ fn what(kind: &ProvisionKind) -> String {
         ProvisionKind::PackageRoot { suite, packages } => {
             format!("Debian packages of {suite}: {} and what they need", packages.join(", "))
         }
-        ProvisionKind::Venv { interpreter, requirements, .. } => {
-            format!("Python environment of {interpreter} by {requirements}")
+        ProvisionKind::BuildRoot { suite, packages } => {
+            format!("Debian packages of {suite}, for building only: {} and what they need", packages.join(", "))
+        }
+        ProvisionKind::Venv { interpreter, requirements, build, .. } => {
+            let built = build.as_ref().map(|build| format!("; built from sources: {}", build.sources.join(", ")));
+            format!("Python environment of {interpreter} by {requirements}{}", built.unwrap_or_default())
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::{Happening, Outcome};
+use crate::event::{Happening, Moment, Outcome};
 use crate::report::escape::Text;
 use crate::report::model::types::{Step, TrialTimes};
 use crate::store::StoredRun;
@@ -72,6 +72,13 @@ fn words(run: &StoredRun, happening: &Happening) -> Option<(String, Option<u64>)
         }
         Happening::DatabaseStarted { machine, version, took_ms, .. } => {
             (format!("PostgreSQL {version} on {machine}: started and filled"), Some(*took_ms))
+        }
+        Happening::NetworkChecked { when, client, server, tool, took_ms, .. } => {
+            let moment = match when {
+                Moment::Before => "before the first trial",
+                Moment::After => "after the last trial",
+            };
+            (format!("network {client} - {server} by {tool}, {moment}: checked"), Some(*took_ms))
         }
         Happening::TrialFinished { trial, outcome, took_ms } => {
             (format!("trial {}: {}", trial_words(run, trial), outcome_words(outcome)), Some(*took_ms))

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::metric::{LoadFigures, count};
+use crate::metric::{LoadFigures, NetworkFigures, count};
 use crate::referee::{Summary, Verdict};
 use crate::report::escape::Text;
 
@@ -15,6 +15,8 @@ pub struct Model {
     pub summary: Summary,
     /// The results: one section for each round and document.
     pub sections: Vec<Section>,
+    /// The network checks, if any was planned.
+    pub network: Option<Network>,
     /// Facts of each machine.
     pub machines: Vec<MachineFacts>,
     /// What was put into caches.
@@ -176,6 +178,8 @@ pub struct Row {
     pub rate_asked: Option<u64>,
     /// What must be alike, or said.
     pub traits: Traits,
+    /// What the network allows at this size of answers, where it was checked.
+    pub ceiling: Option<Ceiling>,
     /// Size of the answered document.
     pub body_bytes: Option<u64>,
     /// How long each step took.
@@ -227,6 +231,62 @@ impl Row {
     pub fn sample(&self) -> String {
         format!("sample {} of {}", self.repeat, self.repeats)
     }
+}
+
+/// What a network allows.
+#[derive(Debug, Clone, Copy)]
+pub struct Ceiling {
+    /// Bits of answers that it was seen to carry in a second, at least.
+    pub bits_per_second: f64,
+    /// How many answers of this size that makes.
+    pub answers_per_second: f64,
+    /// The share of it that was reached.
+    pub share: f64,
+}
+
+/// The network checks of a run.
+#[derive(Debug)]
+pub struct Network {
+    /// Each check that has figures, in order.
+    pub checks: Vec<CheckRow>,
+    /// Checks that were planned and have none, in words.
+    pub missing: Vec<Text>,
+    /// Whether all of them went over the loopback of one machine.
+    pub loopback: bool,
+    /// Each measured trial of an endpoint that has a ceiling: its name, bytes of an answer, what was reached.
+    pub ceilings: Vec<CeilingRow>,
+}
+
+/// One network check.
+#[derive(Debug)]
+pub struct CheckRow {
+    /// The machine that asks.
+    pub client: Text,
+    /// The machine that answers.
+    pub server: Text,
+    /// When: `before` or `after`.
+    pub when: &'static str,
+    /// The tool and its version.
+    pub tool: Text,
+    /// What was measured.
+    pub figures: NetworkFigures,
+    /// The client's command and the server's.
+    pub commands: [Text; 2],
+}
+
+/// An endpoint's ceiling beside what was reached.
+#[derive(Debug)]
+pub struct CeilingRow {
+    /// The trial's id.
+    pub trial: Text,
+    /// Round, daemon, endpoint.
+    pub name: Text,
+    /// Mean bytes of an answer.
+    pub bytes_per_response: f64,
+    /// Answers per second, of any status.
+    pub reached: f64,
+    /// What the network allows.
+    pub ceiling: Ceiling,
 }
 
 /// Why a trial failed.

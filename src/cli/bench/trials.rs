@@ -1,12 +1,14 @@
-//! `bench`: what a trial costs beyond its load and its daemon, beside a shell script that does the same by hand, in
-//! turns in one run. Speed is measured here and asserted nowhere.
+//! `bench trials`: what a trial costs beyond its load and its daemon, beside a shell script that does the same by hand,
+//! in turns in one run. Speed is measured here and asserted nowhere. A script does not reach over several machines, so
+//! with those there is no peer, and the limit that was set is the measure.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::cli::arguments::{BenchArguments, Files, Format};
+use crate::cli::arguments::{Files, Format, TrialsArguments};
+use crate::cli::bench::{Spread, failed, say};
 use crate::cli::connect::Connector;
 use crate::cli::error::Problem;
 use crate::cli::main::print;
@@ -15,12 +17,12 @@ use crate::command::Command;
 use crate::event::{Event, Happening, Recorder, Write};
 use crate::host::{Connection, Link};
 use crate::plan::{Machine, Plan, ProvisionKind, input_name};
-use crate::run::{Campaign, RunError, StopSignal, run as run_campaign, stop_channel};
+use crate::run::{Campaign, RunError, StopSignal, provision_request, run as run_campaign, stop_channel};
 use crate::store::{RunWriter, run_id};
 use crate::wire::{self, Notice, Reply, Request, StartRequest, WorkFile};
 
 /// The peer.
-const BY_HAND: &str = include_str!("../../benches/by-hand.sh");
+const BY_HAND: &str = include_str!("../../../benches/by-hand.sh");
 
 /// Trials of each peer in a round.
 const TRIALS: usize = 3;
@@ -28,8 +30,8 @@ const TRIALS: usize = 3;
 /// Seconds of load in each.
 const LOAD_S: f64 = 1.0;
 
-/// `bench`
-pub fn bench(arguments: &BenchArguments, format: Format) -> Result<u8, Problem> {
+/// `bench trials`
+pub fn trials(arguments: &TrialsArguments, format: Format) -> Result<u8, Problem> {
     let files = Files { scenario: arguments.scenario.clone(), hosts: arguments.hosts.clone(), project: None };
     let (project, _) = files::load(&files, format)?;
     let plan = one_trial(files::make_plan(&project)?)?;
@@ -41,20 +43,17 @@ pub fn bench(arguments: &BenchArguments, format: Format) -> Result<u8, Problem> 
     let bench = Bench { plan, inputs, connector, certificates };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (handle, stop) = stop_channel();
-    let say = |line: &str| {
-        let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), format!("{line}\n").as_bytes());
-    };
-    let (ours, by_hand) = runtime.block_on(async {
+    let measured = runtime.block_on(async {
         tokio::select! {
             measured = async {
-                let measured = bench.rounds(arguments.rounds, &stop, say).await;
+                let measured = bench.rounds(arguments.rounds, &stop).await;
                 bench.connector.close().await.iter().for_each(|line| say(line));
                 measured
             } => measured,
             ended = signals::watch(handle, say) => Err(ended.err().map_or_else(|| Problem::told(exit::FAILED), Problem::from)),
         }
     })?;
-    print(&table(&Spread::of(ours), &Spread::of(by_hand), arguments.rounds, format, &bench.plan))?;
+    print(&table(&measured, arguments.rounds, format, &bench.plan))?;
     Ok(exit::FINE)
 }
 
@@ -72,10 +71,6 @@ struct Bench {
     inputs: BTreeMap<String, Vec<u8>>,
     connector: Connector,
     certificates: BTreeMap<String, String>,
-}
-
-fn failed(message: impl Into<String>) -> Problem {
-    Problem::new(exit::FAILED, anyhow::anyhow!(message.into()))
 }
 
 /// The first trial of the plan that needs no database, with a short load, a few times.
@@ -98,8 +93,8 @@ fn one_trial(mut plan: Plan) -> Result<Plan, Problem> {
     let mut needed: Vec<String> =
         plan.daemons.iter().flat_map(|daemon| daemon.provisions.clone()).chain(trial.load.provision).collect();
     for provision in &plan.provisions {
-        if let ProvisionKind::Venv { root, .. } = &provision.what {
-            needed.push(root.clone());
+        if let ProvisionKind::Venv { root, build, .. } = &provision.what {
+            needed.extend([root].into_iter().chain(build.iter().map(|build| &build.root)).cloned());
         }
     }
     plan.provisions.retain(|provision| needed.contains(&provision.name));
@@ -122,29 +117,29 @@ impl Recorder for Kept {
 }
 
 impl Bench {
-    /// Milliseconds of overhead of each trial, ours and by hand, round by round in turns.
-    async fn rounds(
-        &self,
-        rounds: u32,
-        stop: &StopSignal,
-        say: impl Fn(&str),
-    ) -> Result<(Vec<f64>, Vec<f64>), Problem> {
+    /// Each trial's overhead, ours and by hand, round by round in turns.
+    async fn rounds(&self, rounds: u32, stop: &StopSignal) -> Result<Measured, Problem> {
         let (mut ours, mut by_hand) = (Vec::new(), Vec::new());
         for round in 1..=rounds {
             say(&format!("round {round} of {rounds}: {TRIALS} trials each"));
             ours.extend(self.ours(stop).await?);
-            by_hand.extend(self.by_hand(stop).await?);
+            if self.plan.machines.len() == 1 {
+                by_hand.extend(self.by_hand(stop).await?);
+            }
         }
-        Ok((ours, by_hand))
+        let (whole, calm): (Vec<f64>, Vec<f64>) = ours.into_iter().map(|one| (one.whole, one.calm)).unzip();
+        let rest = whole.iter().zip(&calm).map(|(whole, calm)| whole - calm).collect();
+        let by_hand = (!by_hand.is_empty()).then(|| Spread::of(by_hand));
+        Ok(Measured { whole: Spread::of(whole), calm: Spread::of(calm), rest: Spread::of(rest), by_hand })
     }
 
-    /// Milliseconds of overhead of each trial of a real campaign, with a real run directory.
-    async fn ours(&self, stop: &StopSignal) -> Result<Vec<f64>, Problem> {
+    /// The overhead of each trial of a real campaign, with a real run directory.
+    async fn ours(&self, stop: &StopSignal) -> Result<Vec<Overhead>, Problem> {
         let store = Scratch(std::env::temp_dir().join(format!("timetrial-bench-{}", std::process::id())));
         self.campaign(&store.0, stop).await
     }
 
-    async fn campaign(&self, store: &Path, stop: &StopSignal) -> Result<Vec<f64>, Problem> {
+    async fn campaign(&self, store: &Path, stop: &StopSignal) -> Result<Vec<Overhead>, Problem> {
         let run = run_id(Timestamp::now(), "bench", 0);
         let writer = RunWriter::create(store, &run, &self.plan, &self.inputs)?;
         let mut kept = Kept { writer, events: Vec::new() };
@@ -251,20 +246,11 @@ impl Bench {
         let mut digests = BTreeMap::new();
         let link_problem = |error: crate::host::LinkError| Problem::new(exit::FAILED, error);
         for provision in &self.plan.provisions {
-            let request = match provision.what.clone() {
-                ProvisionKind::PackageRoot { suite, packages } => {
-                    Request::PackageRoot { name: provision.name.clone(), suite, packages }
-                }
-                ProvisionKind::Venv { root, interpreter, requirements, .. } => {
-                    let text = self
-                        .inputs
-                        .get(&requirements)
-                        .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
-                        .unwrap_or_default();
-                    let root = digests.get(&root).cloned().unwrap_or_default();
-                    Request::Venv { name: provision.name.clone(), root, interpreter, requirements: text }
-                }
+            let digest = |name: &str| digests.get(name).cloned().unwrap_or_default();
+            let text = |name: &str| {
+                self.inputs.get(name).map(|bytes| String::from_utf8_lossy(bytes).into_owned()).unwrap_or_default()
             };
+            let request = provision_request(provision, &digest, &text);
             if let Reply::Provisioned { digest, .. } = link.ask(request).await.map_err(link_problem)? {
                 digests.insert(provision.name.clone(), digest);
             }
@@ -306,13 +292,21 @@ async fn follow(link: &Link, process: u64) -> Result<String, Problem> {
     }
 }
 
-/// Wall time of a trial less its load, and less the daemon's own start and stop: from its start until it is ready, and
-/// from TERM until it is gone. What looking at it takes in between is in them, here as in the script.
-fn overhead(events: &[Event], trial: &str) -> Result<f64, Problem> {
-    let (mut whole, mut own) = (None, 0);
+/// What a trial cost, in milliseconds.
+struct Overhead {
+    /// Wall time less its load, and less the daemon's own start and stop: from its start until it is ready, and from TERM
+    /// until it is gone. What looking at it takes in between is in them, here as in the script.
+    whole: f64,
+    /// What of it was the wait for calm.
+    calm: f64,
+}
+
+fn overhead(events: &[Event], trial: &str) -> Result<Overhead, Problem> {
+    let (mut whole, mut own, mut calm) = (None, 0, 0);
     for event in events.iter().map(|event| &event.event).filter(|event| event.trial() == Some(trial)) {
         match event {
             Happening::TrialFinished { took_ms, .. } => whole = Some(*took_ms),
+            Happening::DaemonCalm { took_ms, .. } => calm += took_ms,
             Happening::DaemonReady { took_ms, .. }
             | Happening::LoadFinished { took_ms, .. }
             | Happening::DaemonStopped { took_ms, .. } => own += took_ms,
@@ -320,7 +314,7 @@ fn overhead(events: &[Event], trial: &str) -> Result<f64, Problem> {
         }
     }
     let whole = whole.ok_or_else(|| failed(format!("trial {trial} did not end")))?;
-    Ok(whole.saturating_sub(own) as f64)
+    Ok(Overhead { whole: whole.saturating_sub(own) as f64, calm: calm as f64 })
 }
 
 /// The same of a line of the script: whole, load, start, stop.
@@ -330,42 +324,55 @@ fn overhead_of_line(line: &str) -> Option<f64> {
     Some(whole - load - start - stop)
 }
 
-/// Median and range.
-struct Spread {
-    median: f64,
-    least: f64,
-    most: f64,
+/// What came of all rounds.
+struct Measured {
+    whole: Spread,
+    calm: Spread,
+    rest: Spread,
+    by_hand: Option<Spread>,
 }
 
-impl Spread {
-    fn of(mut samples: Vec<f64>) -> Self {
-        samples.sort_by(f64::total_cmp);
-        let at = |index: usize| samples.get(index).copied().unwrap_or(f64::NAN);
-        Self { median: at(samples.len() / 2), least: at(0), most: at(samples.len().saturating_sub(1)) }
-    }
-}
-
-fn table(ours: &Spread, by_hand: &Spread, rounds: u32, format: Format, plan: &Plan) -> String {
-    let difference = ours.median - by_hand.median;
-    let ratio = ours.median / by_hand.median;
+fn table(measured: &Measured, rounds: u32, format: Format, plan: &Plan) -> String {
+    let Measured { whole, calm, rest, by_hand } = measured;
     let what = plan.trials.first().map_or_else(String::new, |trial| format!("{} {}", trial.daemon, trial.endpoint));
+    let machines: Vec<&str> = plan.machines.iter().map(|machine| machine.transport.word()).collect();
     if format == Format::Json {
-        let spread = |spread: &Spread| serde_json::json!({"median_ms": spread.median, "min_ms": spread.least, "max_ms": spread.most});
-        let line = serde_json::json!({"bench": "overhead-per-trial", "what": what, "rounds": rounds, "trials_per_round": TRIALS,
-            "timetrial": spread(ours), "by_hand": spread(by_hand), "difference_ms": difference, "ratio": ratio});
+        let mut line = serde_json::json!({"bench": "overhead-per-trial", "what": what, "rounds": rounds,
+            "trials_per_round": TRIALS, "transports": machines, "timetrial": whole.json(), "calm": calm.json(),
+            "without_calm": rest.json()});
+        if let Some(by_hand) = by_hand {
+            line["by_hand"] = by_hand.json();
+            line["difference_ms"] = (whole.median - by_hand.median).into();
+            line["ratio"] = (whole.median / by_hand.median).into();
+        }
         return line.to_string() + "\n";
     }
     let row = |name: &str, spread: &Spread| {
         format!("  {name:<12} {:>7.0} ms   {:.0} to {:.0} ms\n", spread.median, spread.least, spread.most)
     };
-    format!(
+    let mut text = format!(
         "overhead per trial: wall time less the load and the daemon's own start and stop\n\
-         ({what}, {LOAD_S} s of wrk, {} trials each in {rounds} interleaved rounds; both wait 300 ms for calm)\n\n\
-         \x20               median   range\n{}{}\n  difference   {difference:>+7.0} ms   ratio {ratio:.2} (aim: at most 300 ms more)\n",
+         ({what}, machines: {}, {LOAD_S} s of wrk, {} trials each in {rounds} rounds)\n\n\
+         \x20               median   range\n{}",
+        machines.join(", "),
         rounds as usize * TRIALS,
-        row("timetrial", ours),
-        row("by hand", by_hand)
-    )
+        row("timetrial", whole),
+    );
+    match by_hand {
+        Some(by_hand) => {
+            let (difference, ratio) = (whole.median - by_hand.median, whole.median / by_hand.median);
+            text += &row("by hand", by_hand);
+            text += &format!(
+                "  difference   {difference:>+7.0} ms   ratio {ratio:.2} (aim: at most 300 ms more; both wait 300 ms for calm)\n"
+            );
+        }
+        None => {
+            text += &row("  calm", calm);
+            text += &row("  the rest", rest);
+            text += "  aim: the rest under 1000 ms. A script by hand is no peer over several machines.\n";
+        }
+    }
+    text
 }
 
 #[cfg(test)]

@@ -1,0 +1,64 @@
+"""aiohttp.web answering from PostgreSQL through an asyncpg pool.
+
+asyncpg reads PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE and PGSSLMODE by itself.
+As it does by default, it prepares the query once per connection, and resets the
+session each time a connection returns to the pool: a second round trip per request.
+"""
+
+import json
+import os
+import sys
+
+import asyncpg
+from aiohttp import web
+
+# The same text in every daemon that speaks SQL itself.
+AGENTS_SQL = """\
+SELECT agentfeatures.number,
+       agent_login_status.extension,
+       agent_login_status.context,
+       agent_login_status.state_interface,
+       'offline' AS status,
+       '-1' AS extension_status,
+       '0' AS paused
+  FROM agentfeatures
+  LEFT JOIN agent_login_status ON agent_login_status.agent_id = agentfeatures.id
+ ORDER BY agentfeatures.id
+"""
+
+POOL = web.AppKey("pool", asyncpg.Pool)
+
+
+async def database(app):
+    """Opens the pool before the worker serves, closes it when the worker ends."""
+    size = int(os.environ["TIMETRIAL_POOL"])
+    async with asyncpg.create_pool(
+        min_size=size,
+        max_size=size,
+        # asyncpg would replace a connection after 50000 queries and close one that was
+        # idle for five minutes; a measured pool stays as it was opened.
+        max_queries=sys.maxsize,
+        max_inactive_connection_lifetime=0,
+    ) as pool:
+        app[POOL] = pool
+        yield
+
+
+def answer(document):
+    return web.Response(body=json.dumps(document).encode(), content_type="application/json")
+
+
+async def index(request):
+    return answer({"hello": "world"})
+
+
+async def agents(request):
+    async with request.app[POOL].acquire() as connection:
+        records = await connection.fetch(AGENTS_SQL)
+    return answer([dict(record) for record in records])
+
+
+app = web.Application()
+app.cleanup_ctx.append(database)
+app.router.add_get("/index", index)
+app.router.add_get("/agents", agents)

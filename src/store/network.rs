@@ -1,0 +1,49 @@
+//! What a run's network checks saw.
+
+use crate::event::{Happening, Moment};
+use crate::metric::NetworkFigures;
+use crate::store::StoredRun;
+
+/// One network check, as its event tells it.
+#[derive(Debug, Clone, Copy)]
+pub struct SeenCheck<'a> {
+    /// Before or after all trials.
+    pub when: Moment,
+    /// The machine that asks in trials.
+    pub client: &'a str,
+    /// The machine that answers.
+    pub server: &'a str,
+    /// The tool's name.
+    pub tool: &'a str,
+    /// What it measured.
+    pub figures: &'a NetworkFigures,
+    /// The client's command and the server's, as run.
+    pub commands: [&'a [String]; 2],
+}
+
+impl StoredRun {
+    /// Every network check, in the order in which they were made.
+    pub fn network_checks(&self) -> impl Iterator<Item = SeenCheck<'_>> {
+        self.events.iter().filter_map(|event| match &event.event {
+            Happening::NetworkChecked {
+                when, client, server, tool, figures, client_command, server_command, ..
+            } => Some(SeenCheck {
+                when: *when,
+                client,
+                server,
+                tool,
+                figures,
+                commands: [client_command, server_command],
+            }),
+            _ => None,
+        })
+    }
+
+    /// The lowest rate of answers that was seen between two machines, in bits per second: the one that could be relied
+    /// on. Nothing where no check was made.
+    pub fn answer_rate(&self, client: &str, server: &str) -> Option<f64> {
+        let checks = self.network_checks().filter(|check| (check.client, check.server) == (client, server));
+        let rates = checks.map(|check| check.figures.to_client.bits_per_second());
+        rates.filter(|rate| rate.is_finite() && *rate > 0.0).min_by(f64::total_cmp)
+    }
+}
