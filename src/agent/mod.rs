@@ -5,6 +5,7 @@ mod calm;
 mod database;
 mod facts;
 mod identity;
+mod kept;
 mod listeners;
 mod output;
 mod probe;

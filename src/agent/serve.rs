@@ -15,7 +15,7 @@ use crate::agent::process::{PassOn, Start};
 use crate::agent::state::{self, State};
 use crate::agent::stop::{self, stop_all};
 use crate::agent::surroundings::{Agent, resolve};
-use crate::agent::{calm, database, facts, listeners, lock, probe, procfs, provision, work};
+use crate::agent::{calm, database, facts, kept, listeners, lock, probe, procfs, provision, work};
 use crate::wire::{self, Failure, FromAgent, Member, Notice, Reply, Request, StartRequest, ToAgent, WorkFile, frame};
 
 /// What wakes the agent's main thread.
@@ -180,6 +180,8 @@ fn answer(agent: &Agent, request: Request) -> Result<Reply, Failure> {
         Request::Probe { address, port, path, protocol, timeout_ms } => {
             Ok(Reply::Answer(probe::probe(&address, port, &path, &protocol, Duration::from_millis(timeout_ms))))
         }
+        Request::Kept => Ok(Reply::Kept { kept: kept::kept(&agent.state()?.directory) }),
+        Request::RemoveKept => Ok(Reply::Kept { kept: kept::remove(&agent.state()?.directory)? }),
         Request::Goodbye => Err(Failure::new("protocol", "goodbye is the main thread's to answer")),
     }
 }

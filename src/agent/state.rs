@@ -177,7 +177,9 @@ fn take(directory: &Path) -> Result<(), Failure> {
     if has(MARKER) {
         return Ok(());
     }
-    if !names.is_empty() && (!has("lock") || stranger.is_some()) {
+    // Where the work lies on a volume of its own, the engine made the place that it is seen at, and nothing else.
+    let is_mounted = names.iter().all(|name| name == "w") && is_empty(&directory.join("w"));
+    if !is_mounted && (!has("lock") || stranger.is_some()) {
         let found = stranger.or(names.first()).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let own = directory.join("timetrial");
         return Err(Failure::new(
@@ -188,6 +190,10 @@ fn take(directory: &Path) -> Result<(), Failure> {
     }
     let marker = directory.join(MARKER);
     fs::write(&marker, "the cache and the work of timetrial\n").map_err(|error| cannot("write", &marker, &error))
+}
+
+fn is_empty(directory: &Path) -> bool {
+    fs::read_dir(directory).map_or(true, |mut entries| entries.next().is_none())
 }
 
 /// What could not be done to which path, and why.

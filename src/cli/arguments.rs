@@ -44,6 +44,11 @@ pub enum Command {
     /// An agent looks at each machine. It makes its cache folder if there is none, and sweeps what a dead agent left, as
     /// any contact does.
     Doctor(DoctorArguments),
+    /// Show what outlives campaigns on the machines of an inventory, and remove it
+    ///
+    /// Package roots, virtual environments, images that were built, and what a dead controller left. Everything of it is
+    /// made again by the next campaign that needs it.
+    Clean(CleanArguments),
     /// List the runs in the store
     List(Store),
     /// Show a run: its figures, verdicts, and what failed
@@ -138,6 +143,17 @@ pub struct DoctorArguments {
     /// The inventory
     #[arg(long, value_name = "FILE", default_value = "hosts.toml")]
     pub hosts: PathBuf,
+}
+
+/// What to clean.
+#[derive(Debug, Args)]
+pub struct CleanArguments {
+    /// The inventory
+    #[arg(long, value_name = "FILE", default_value = "hosts.toml")]
+    pub hosts: PathBuf,
+    /// Remove it; without this it is only shown
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// What to measure.

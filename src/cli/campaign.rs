@@ -9,6 +9,7 @@ use crate::cli::arguments::{Format, RunArguments};
 use crate::cli::connect::Connector;
 use crate::cli::error::Problem;
 use crate::cli::{exit, files, signals, stored};
+use crate::diagnostic::printable;
 use crate::display::{Display, Style};
 use crate::event::{Recorder, Write};
 use crate::plan::{Machine, input_name};
@@ -42,11 +43,11 @@ pub fn run(arguments: &RunArguments, format: Format) -> Result<u8, Problem> {
         files::show(&diagnostics, format)?;
     }
     let plan = files::make_plan(&project)?;
-    let connector = Connector::new(&project.inventory.place.file.path);
+    let run = run_id(Timestamp::now(), &plan.scenario, salt());
+    let connector = Connector::new(&project.inventory.place.file.path, &run, &project.inputs);
     let certificates = connector.certificates(&plan.machines)?;
     let inputs: BTreeMap<String, Vec<u8>> =
         project.inputs.into_iter().map(|file| (input_name(&file.name), file.bytes)).collect();
-    let run = run_id(Timestamp::now(), &plan.scenario, salt());
     let store = &arguments.store.directory;
     let mut writer = RunWriter::create(store, &run, &plan, &inputs).map_err(|error| {
         let error =
@@ -90,10 +91,15 @@ fn in_runtime(
 ) -> Result<Summary, Problem> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let display = recorder.display;
-    let connect = async |machine: &Machine| connector.connect(machine).await;
+    let say = |line: &str| display.borrow().say(&printable(line));
+    let connect = async |machine: &Machine| connector.connect(machine, &say).await;
     runtime.block_on(async {
         tokio::select! {
-            summary = run_campaign(campaign, recorder, connect) => Ok(summary),
+            summary = async {
+                let summary = run_campaign(campaign, recorder, connect).await;
+                connector.close().await.iter().for_each(|line| say(line));
+                summary
+            } => Ok(summary),
             error = signals::watch(handle, |line| display.borrow().say(line)) => Err(match error {
                 Err(error) => Problem::from(error),
                 Ok(()) => Problem::told(exit::FAILED),

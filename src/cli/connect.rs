@@ -7,8 +7,12 @@ use std::sync::Arc;
 
 use crate::cli::error::Problem;
 use crate::cli::exit;
-use crate::host::{Binary, Connection, Host, LinkError, Sockets, SshOptions, SshTarget, start_local, start_ssh};
-use crate::plan::{Machine, Ssh, Transport};
+use crate::host::{
+    Binary, Connection, Containers, DockerTarget, Host, LinkError, Sockets, SshOptions, SshTarget, engine_behind_ssh,
+    start_local, start_ssh,
+};
+use crate::plan::check::InputFile;
+use crate::plan::{Docker, Machine, Ssh, Transport, input_name};
 use crate::wire::Failure;
 
 /// Reaches the machines of one campaign, or of one look at them.
@@ -17,20 +21,26 @@ pub struct Connector {
     folder: PathBuf,
     sockets: OnceCell<Sockets>,
     own: OnceCell<Arc<Binary>>,
+    containers: Containers,
+    /// What containers are built from, by names under `inputs/`.
+    bases: BTreeMap<String, Vec<u8>>,
 }
 
 impl Connector {
-    /// For an inventory.
-    pub fn new(hosts: &Path) -> Self {
+    /// For an inventory, a run, and its inputs.
+    pub fn new(hosts: &Path, run: &str, inputs: &[InputFile]) -> Self {
+        let bases = inputs.iter().filter(|file| file.name.starts_with("docker/"));
         Self {
             folder: hosts.parent().unwrap_or(Path::new("")).to_owned(),
             sockets: OnceCell::new(),
             own: OnceCell::new(),
+            containers: Containers::of(run),
+            bases: bases.map(|file| (input_name(&file.name), file.bytes.clone())).collect(),
         }
     }
 
-    /// Starts a machine's agent.
-    pub async fn connect(&self, machine: &Machine) -> Result<Connection, LinkError> {
+    /// Starts a machine's agent. What takes long on the way is told in lines.
+    pub async fn connect(&self, machine: &Machine, tell: &dyn Fn(&str)) -> Result<Connection, LinkError> {
         match &machine.transport {
             Transport::Local => {
                 let (host, link) = start_local(&machine.name, machine.state_dir.as_deref()).await?;
@@ -40,11 +50,54 @@ impl Connector {
                 let (host, link) = start_ssh(&self.ssh_target(machine, ssh)?).await?;
                 Ok(Connection { host: Host::Ssh(host), link })
             }
-            Transport::Docker(_) => {
-                let message = format!("the transport `{}` is not wired yet", machine.transport.word());
-                Err(LinkError::unreachable(&machine.name, Failure::new("not-wired", message)))
+            Transport::Docker(docker) => {
+                let (host, link) = self.containers.start(&self.docker_target(machine, docker)?, tell).await?;
+                Ok(Connection { host: Host::Docker(host), link })
             }
         }
+    }
+
+    /// Lets go of what no single machine has: the network of the campaign's containers. What is left, in words.
+    pub async fn close(&self) -> Vec<String> {
+        self.containers.close().await
+    }
+
+    /// Where the sockets of ssh are, if an engine that is named so needs any.
+    pub fn engine_sockets(&self, engine: Option<&str>) -> Result<Option<PathBuf>, Failure> {
+        if !engine_behind_ssh(engine) {
+            return Ok(None);
+        }
+        Ok(Some(self.sockets()?.path().to_owned()))
+    }
+
+    fn docker_target(&self, machine: &Machine, docker: &Docker) -> Result<DockerTarget, LinkError> {
+        let binary = self.binary(machine).map_err(|failure| LinkError::unreachable(&machine.name, failure))?;
+        let sockets = self.engine_sockets(docker.engine.as_deref());
+        let sockets = sockets.map_err(|failure| LinkError::unreachable(&machine.name, failure))?;
+        let folder = input_name(&format!("docker/{}/", docker.image));
+        let file = |name: &String| {
+            let path = name.strip_prefix(&folder).unwrap_or(name).to_owned();
+            let missing = || Failure::new("build", format!("the file {name} was not read"));
+            let bytes = self.bases.get(name).ok_or_else(missing)?.clone();
+            Ok((path, bytes))
+        };
+        let build = docker.build.iter().map(file).collect::<Result<_, _>>();
+        Ok(DockerTarget {
+            machine: machine.name.clone(),
+            engine: docker.engine.clone(),
+            image: docker.image.clone(),
+            build: build.map_err(|failure| LinkError::unreachable(&machine.name, failure))?,
+            network: docker.network.clone(),
+            address: docker.address.clone(),
+            cpus: docker.cpus.clone(),
+            memory_bytes: docker.memory_bytes,
+            nofile: docker.nofile,
+            sysctls: docker.sysctls.clone(),
+            state_dir: machine.state_dir.clone(),
+            proxy: machine.proxy.clone(),
+            binary,
+            sockets,
+        })
     }
 
     fn ssh_target(&self, machine: &Machine, ssh: &Ssh) -> Result<SshTarget, LinkError> {

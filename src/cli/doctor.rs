@@ -14,22 +14,27 @@ use crate::diagnostic::{Diagnostics, printable};
 use crate::host::{Connection, Link, LinkError};
 use crate::inventory::{self, read_inventory};
 use crate::metric::short_bytes;
+use crate::plan::check::{InputFile, read_bases};
 use crate::plan::lone_machine;
-use crate::wire::{self, Facts, Reply, Request};
+use crate::wire::{self, Facts, Failure, Reply, Request};
 
 /// `doctor`
 pub fn doctor(arguments: &DoctorArguments, format: Format) -> Result<u8, Problem> {
     let mut diagnostics = Diagnostics::new();
     let inventory = read_inventory(&arguments.hosts, &mut diagnostics);
+    let folder = arguments.hosts.parent().unwrap_or(Path::new(""));
+    let bases = inventory.as_ref().map(|inventory| read_bases(folder, inventory, &mut diagnostics)).unwrap_or_default();
     files::show(&diagnostics, format)?;
     let Some(inventory) = inventory.filter(|_| !diagnostics.has_errors()) else {
         return Err(Problem::told(exit::WRONG_INPUT));
     };
     let mut found = vec![binary()];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let connector = Connector::new(&arguments.hosts);
-    let looks = inventory.machines.iter().map(|machine| look(&connector, machine));
-    found.extend(runtime.block_on(join_all(looks)));
+    let connector = Connector::new(&arguments.hosts, &run(), &bases);
+    let looks = inventory.machines.iter().map(|machine| look(&connector, machine, &bases));
+    let (looked, left) = runtime.block_on(async { (join_all(looks).await, connector.close().await) });
+    found.extend(looked);
+    left.iter().for_each(|line| tell(line));
     let fit = found.iter().all(|one| one.problems.is_empty());
     print(&match format {
         Format::Human => found.iter().map(Found::text).collect::<String>(),
@@ -79,9 +84,9 @@ fn binary() -> Found {
     Found { name: format!("timetrial {}", env!("CARGO_PKG_VERSION")), lines, problems }
 }
 
-async fn look(connector: &Connector, machine: &inventory::Machine) -> Found {
+async fn look(connector: &Connector, machine: &inventory::Machine, bases: &[InputFile]) -> Found {
     let name = format!("machine {}", machine.name.value);
-    match read(connector, machine).await {
+    match read(connector, machine, bases).await {
         Ok(Seen { facts, place, swept }) => {
             let mut lines = lines(&facts, &place);
             lines.extend(swept.iter().map(|left| format!("left by a dead agent, removed: {left}")));
@@ -94,9 +99,13 @@ async fn look(connector: &Connector, machine: &inventory::Machine) -> Found {
 /// A failure with its own hint, where it has one.
 fn problem_of(error: LinkError) -> (String, String) {
     let general = "ask again; `timetrial run` says the same, and changes nothing before this is mended";
+    let whole = |failure: Failure| {
+        let lines: String = failure.detail.iter().map(|line| format!(" | {line}")).collect();
+        (failure.message + &lines, failure.hint.unwrap_or_else(|| general.to_owned()))
+    };
     match error {
-        LinkError::Refused { failure, .. } => (failure.message, failure.hint.unwrap_or_else(|| general.to_owned())),
-        LinkError::Unreachable { failure, .. } => (failure.message, failure.hint.unwrap_or_else(|| general.to_owned())),
+        LinkError::Refused { failure, .. } => whole(failure),
+        LinkError::Unreachable { failure, .. } => whole(*failure),
         other => (other.to_string(), general.to_owned()),
     }
 }
@@ -120,10 +129,13 @@ struct Seen {
     swept: Vec<String>,
 }
 
-async fn read(connector: &Connector, machine: &inventory::Machine) -> Result<Seen, LinkError> {
-    let planned = lone_machine(machine);
-    let Connection { host, link } = connector.connect(&planned).await?;
-    let seen = ask(&link).await;
+async fn read(connector: &Connector, machine: &inventory::Machine, bases: &[InputFile]) -> Result<Seen, LinkError> {
+    let planned = lone_machine(machine, bases);
+    let Connection { host, link } = connector.connect(&planned, &tell).await?;
+    let mut seen = ask(&link).await;
+    if let Ok(seen) = &mut seen {
+        seen.swept.extend_from_slice(host.swept());
+    }
     // It leaves whatever it said: it has made its work directory, and takes it away again.
     let left = link.ask(Request::Goodbye).await;
     drop(link);
@@ -132,8 +144,18 @@ async fn read(connector: &Connector, machine: &inventory::Machine) -> Result<See
     left.map(|_| seen)
 }
 
+/// A look has a name too, as a run has.
+fn run() -> String {
+    format!("doctor-{}", std::process::id())
+}
+
+/// What takes long is told at once; what was found is the result.
+fn tell(line: &str) {
+    let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), format!("{}\n", printable(line)).as_bytes());
+}
+
 async fn ask(link: &Link) -> Result<Seen, LinkError> {
-    let run = format!("doctor-{}", std::process::id());
+    let run = run();
     let owner = format!("timetrial doctor, process {}", std::process::id());
     let hello = Request::Hello { protocol: wire::PROTOCOL, run, owner, ca_bundle: None, proxy: None };
     let (place, swept) = match link.ask(hello).await? {

@@ -7,7 +7,7 @@ use clap::Parser;
 
 use crate::cli::arguments::{Arguments, Command};
 use crate::cli::error::Problem;
-use crate::cli::{agent, bench, campaign, doctor, exit, files, generated, stored};
+use crate::cli::{agent, bench, campaign, clean, doctor, exit, files, generated, stored};
 
 /// Runs the command that the arguments ask for.
 pub fn main() -> ExitCode {
@@ -38,6 +38,7 @@ fn carry_out(arguments: Arguments) -> Result<u8, Problem> {
         Command::Plan(wanted) => files::plan(&wanted, format),
         Command::Run(wanted) => campaign::run(&wanted, format),
         Command::Doctor(wanted) => doctor::doctor(&wanted, format),
+        Command::Clean(wanted) => clean::clean(&wanted, format),
         Command::List(store) => stored::list(&store, format),
         Command::Show(wanted) => stored::show(&wanted, format),
         Command::Report(wanted) => stored::report(&wanted),

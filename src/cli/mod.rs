@@ -4,6 +4,7 @@ mod agent;
 mod arguments;
 mod bench;
 mod campaign;
+mod clean;
 mod connect;
 mod doctor;
 mod error;

@@ -1,6 +1,7 @@
 //! Reaches a machine, starts the agent there, and speaks with it. What is then asked of the agent is `run`'s affair.
 
 mod binary;
+mod docker;
 mod fake;
 mod link;
 mod local;
@@ -10,6 +11,7 @@ mod ssh_session;
 mod ssh_sockets;
 
 pub use binary::Binary;
+pub use docker::{Containers, DockerHost, DockerTarget, EngineKeeper, Known, Thing, ThingKind, engine_behind_ssh};
 pub use fake::{HANG_UP, Script, fake};
 pub use link::{Link, LinkError, ProcessNotices};
 pub use local::{LocalHost, start_local};
@@ -22,6 +24,8 @@ pub use ssh_sockets::Sockets;
 pub enum Host {
     /// A child of ours.
     Local(LocalHost),
+    /// A container of ours.
+    Docker(DockerHost),
     /// The far end of an `ssh` channel.
     Ssh(SshHost),
     /// Somebody else's affair: a machine of a test.
@@ -42,7 +46,8 @@ impl Host {
     pub fn sent_bytes(&self) -> Option<u64> {
         match self {
             Self::Ssh(host) => Some(host.sent_bytes()),
-            Self::Local(_) | Self::Elsewhere => None,
+            // A container is new, and gets it each time.
+            Self::Local(_) | Self::Docker(_) | Self::Elsewhere => None,
         }
     }
 
@@ -50,8 +55,17 @@ impl Host {
     pub async fn wait(self) {
         match self {
             Self::Local(host) => host.wait().await,
+            Self::Docker(host) => host.wait().await,
             Self::Ssh(host) => host.wait().await,
             Self::Elsewhere => {}
+        }
+    }
+
+    /// What was found of dead controllers on the way to the machine, and removed; beside what its agent finds.
+    pub fn swept(&self) -> &[String] {
+        match self {
+            Self::Docker(host) => host.swept(),
+            Self::Local(_) | Self::Ssh(_) | Self::Elsewhere => &[],
         }
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::inventory::{self, Source};
 use crate::plan::build::{PlanError, input_name};
-use crate::plan::check::Project;
+use crate::plan::check::{InputFile, Project};
 use crate::plan::{Docker, Machine, Ssh, Transport};
 
 /// Where everything is when one machine does it all.
@@ -71,33 +71,33 @@ impl<'a> Roles<'a> {
             (Some(ssh), _) => Transport::Ssh(self::ssh(ssh)),
             (_, Some(docker)) => {
                 let fixed = (!self.alone).then(|| address.clone());
-                Transport::Docker(self.docker(docker, fixed))
+                Transport::Docker(self::docker(docker, fixed, &self.project.inputs))
             }
             (None, None) => Transport::Local,
         };
         Ok(planned(machine, self.roles(machine), address, transport))
     }
+}
 
-    fn docker(&self, docker: &inventory::Docker, address: Option<String>) -> Docker {
-        let (image, build) = match &docker.source.value {
-            Source::Image(image) => (image.clone(), Vec::new()),
-            Source::Build(base) => {
-                let folder = format!("docker/{base}/");
-                let files = self.project.inputs.iter().filter(|file| file.name.starts_with(&folder));
-                (base.clone(), files.map(|file| input_name(&file.name)).collect())
-            }
-        };
-        Docker {
-            engine: docker.engine.as_ref().map(|engine| engine.value.clone()),
-            image,
-            build,
-            network: docker.network.as_ref().map(|network| network.value.clone()),
-            address,
-            cpus: docker.cpus.clone(),
-            memory_bytes: docker.memory_bytes,
-            nofile: docker.nofile,
-            sysctls: docker.sysctls.clone(),
+fn docker(docker: &inventory::Docker, address: Option<String>, inputs: &[InputFile]) -> Docker {
+    let (image, build) = match &docker.source.value {
+        Source::Image(image) => (image.clone(), Vec::new()),
+        Source::Build(base) => {
+            let folder = format!("docker/{base}/");
+            let files = inputs.iter().filter(|file| file.name.starts_with(&folder));
+            (base.clone(), files.map(|file| input_name(&file.name)).collect())
         }
+    };
+    Docker {
+        engine: docker.engine.as_ref().map(|engine| engine.value.clone()),
+        image,
+        build,
+        network: docker.network.as_ref().map(|network| network.value.clone()),
+        address,
+        cpus: docker.cpus.clone(),
+        memory_bytes: docker.memory_bytes,
+        nofile: docker.nofile,
+        sysctls: docker.sysctls.clone(),
     }
 }
 
@@ -130,25 +130,16 @@ fn planned(machine: &inventory::Machine, roles: Vec<String>, address: String, tr
     }
 }
 
-/// A machine by itself, for a look at it: no campaign, no roles, nobody else to reach. Its Dockerfile's files are not
-/// looked for.
-pub fn lone_machine(machine: &inventory::Machine) -> Machine {
+/// A machine by itself, for a look at it: no campaign, no roles, nobody else to reach. The files of the folders that
+/// containers are built from are among the inputs.
+pub fn lone_machine(machine: &inventory::Machine, inputs: &[InputFile]) -> Machine {
     let transport = match (&machine.ssh, &machine.docker) {
         (Some(ssh), _) => Transport::Ssh(self::ssh(ssh)),
         (_, Some(docker)) => {
-            let image = match &docker.source.value {
-                Source::Image(name) | Source::Build(name) => name.clone(),
-            };
-            Transport::Docker(Docker {
-                engine: docker.engine.as_ref().map(|engine| engine.value.clone()),
-                image,
-                network: docker.network.as_ref().map(|network| network.value.clone()),
-                cpus: docker.cpus.clone(),
-                memory_bytes: docker.memory_bytes,
-                nofile: docker.nofile,
-                sysctls: docker.sysctls.clone(),
-                ..Docker::default()
-            })
+            // A network that somebody made may give no address by itself.
+            let address = docker.network.as_ref().and(machine.bench_address.as_ref());
+            let address = address.map(|address| address.value.clone());
+            Transport::Docker(self::docker(docker, address, inputs))
         }
         (None, None) => Transport::Local,
     };

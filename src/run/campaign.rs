@@ -63,6 +63,12 @@ pub(in crate::run) struct State<'a> {
 }
 
 impl State<'_> {
+    /// The links to all agents but this one.
+    pub fn links_beside(&self, link: &Link) -> Vec<Link> {
+        let others = self.machines.values().filter(|other| other.host.is_some() && !other.link.is_same(link));
+        others.map(|other| other.link.clone()).collect()
+    }
+
     /// The link to a machine of the plan.
     pub fn link(&self, machine: &str) -> Result<Link, RunError> {
         let unknown = || LinkError::Lost { machine: machine.to_owned(), why: "it was never connected".to_owned() };

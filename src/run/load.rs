@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::select_all;
+
 use crate::command::Output;
 use crate::event::{Happening, Reason, paths};
-use crate::host::{Link, ProcessNotices};
+use crate::host::{Link, LinkError, ProcessNotices};
 use crate::plan::{Load, Trial};
 use crate::run::campaign::{State, stop_if_asked};
 use crate::run::emitter::millis;
@@ -167,8 +169,10 @@ async fn follow(
     let mut tick = tokio::time::interval(TICK);
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let stop = state.campaign.stop.clone();
+    let others = state.links_beside(client);
     loop {
         tokio::select! {
+            lost = any_lost(&others) => return Err(RunError::Link(lost).into()),
             notice = generator.notices.recv() => match notice {
                 Some(Notice::Output { stderr: is_stderr, bytes, .. }) => {
                     keep(state, trial, generator.name, is_stderr, &bytes)?;
@@ -188,6 +192,14 @@ async fn follow(
             signal = stop.asked() => return Err(RunError::Interrupted(signal).into()),
         }
     }
+}
+
+/// Waits until one of these agents is lost: without the daemon's or the database's there is nothing to measure.
+async fn any_lost(links: &[Link]) -> LinkError {
+    if links.is_empty() {
+        return std::future::pending().await;
+    }
+    select_all(links.iter().map(|link| Box::pin(link.lost()))).await.0
 }
 
 /// A daemon that died in the last moment of the load is seen here.

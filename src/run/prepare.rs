@@ -21,13 +21,14 @@ pub async fn hello(state: &mut State<'_>, machine: &Machine) -> Result<(), RunEr
         proxy: machine.proxy.clone(),
     };
     // It may wait for the agent of an earlier run to leave, and says so.
-    let Reply::Welcome { version, pid, boot_id, work_dir, swept, .. } =
+    let Reply::Welcome { version, pid, boot_id, work_dir, mut swept, .. } =
         ask_with_progress(state, &machine.name, request).await?
     else {
         return Err(out_of_turn(&machine.name));
     };
     let host = state.machines.get(&machine.name).and_then(|connected| connected.host.as_ref());
     let sent_bytes = host.and_then(Host::sent_bytes);
+    swept.extend(host.into_iter().flat_map(Host::swept).cloned());
     state.work_dirs.insert(machine.name.clone(), work_dir);
     state.emitter.emit(Happening::MachineConnected {
         machine: machine.name.clone(),

@@ -91,6 +91,10 @@ pub enum Request {
     LogTail { process: u64, bytes: u64 },
     /// Ask for a document once, in the protocol that the daemon says it speaks.
     Probe { address: String, port: u16, path: String, protocol: String, timeout_ms: u64 },
+    /// What outlives runs here.
+    Kept,
+    /// Remove it.
+    RemoveKept,
     /// Stop everything, remove the work directory, answer, and exit.
     Goodbye,
 }
@@ -221,11 +225,26 @@ pub enum Reply {
         stderr: Vec<u8>,
     },
     Answer(Answer),
+    /// What outlives runs, or did until now.
+    Kept {
+        kept: Vec<Kept>,
+    },
     Done,
     Goodbye {
         stopped: Vec<String>,
         removed_work_dir: bool,
     },
+}
+
+/// Something that outlives runs on a machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Where it lies.
+    pub name: String,
+    /// How many of what.
+    pub what: String,
+    /// Its size.
+    pub bytes: u64,
 }
 
 /// Who listens on a port.

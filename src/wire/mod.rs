@@ -8,6 +8,6 @@ mod message;
 
 pub use facts::Facts;
 pub use message::{
-    Answer, BuildRequest, DatabaseRequest, Failure, FromAgent, HEARTBEAT, Listener, MAGIC, Member, Notice, PROTOCOL,
-    Reply, Request, SILENCE, StartRequest, ToAgent, WorkFile,
+    Answer, BuildRequest, DatabaseRequest, Failure, FromAgent, HEARTBEAT, Kept, Listener, MAGIC, Member, Notice,
+    PROTOCOL, Reply, Request, SILENCE, StartRequest, ToAgent, WorkFile,
 };

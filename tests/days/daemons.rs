@@ -36,7 +36,7 @@ fn one_that_is_never_ready_has_a_time_limit() {
     let url = format!("http://127.0.0.1:{}/index", project.port);
     ended
         .assert_code(1)
-        .assert_said(&format!("failed: {url} did not answer within 1.5 s: connect: Connection refused"));
+        .assert_said(&format!("failed: {url} did not answer in HTTP/1.1 within 1.5 s: connect: Connection refused"));
     ended.assert_said("| stub: still thinking").assert_said("`ready` under [wait] is the time limit");
     assert_eq!(run.failure("0001")["code"], "not-ready");
 }

@@ -169,6 +169,7 @@ impl Scene {
                     versions: BTreeMap::new(),
                 }
             }
+            Request::Kept | Request::RemoveKept => Reply::Kept { kept: Vec::new() },
             Request::PutFiles { .. } => Reply::Done,
             Request::StartDatabase(_) => Reply::DatabaseStarted {
                 version: "15".to_owned(),

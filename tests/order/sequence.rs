@@ -28,6 +28,8 @@ fn words(request: &Request) -> String {
         Request::Stop { process, kill_now, .. } => format!("stop {process}{}", if *kill_now { " now" } else { "" }),
         Request::LogTail { process, .. } => format!("log of {process}"),
         Request::Probe { path, .. } => format!("ask for {path}"),
+        Request::Kept => "what is kept".to_owned(),
+        Request::RemoveKept => "remove what is kept".to_owned(),
         Request::Goodbye => "goodbye".to_owned(),
     }
 }

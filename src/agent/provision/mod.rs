@@ -8,7 +8,7 @@ mod sources;
 mod unpack;
 mod venv;
 
-pub use cache::find;
+pub use cache::{find, size};
 pub use venv::{VenvRequest, venv};
 
 use crate::agent::lock;

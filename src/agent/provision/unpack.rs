@@ -38,8 +38,7 @@ pub fn unpack(
     }
     enough_space(agent, &resolved.packages)?;
     let downloads = resolved.apt.download(&resolved.packages)?;
-    // Unpacked in the run's own work, which goes whatever happens, and moved when it is whole.
-    let half = agent.state()?.work.join(format!("root-{digest}"));
+    let half = half_place(state, &agent.state()?.work, &digest)?;
     make(&half, 0o755)?;
     progress(agent, name, format!("unpacking {} packages", resolved.packages.len()));
     let (libc, others): (Vec<&Package>, Vec<&Package>) =
@@ -61,6 +60,24 @@ pub fn unpack(
     manifest.seal(&half)?;
     put_in_place(&half, &manifest.path)?;
     Ok(manifest)
+}
+
+/// Packages are unpacked in the run's own work, which goes whatever happens, and moved when they are whole. In a
+/// container cache and work are two volumes, and nothing can be moved from one to the other, which only shows when it is
+/// tried: there it is done beside the place, and a half one of an earlier run is removed.
+fn half_place(state: &Path, work: &Path, digest: &str) -> Result<PathBuf, Failure> {
+    let beside = state.join("roots").join(format!("{digest}.half"));
+    make(&state.join("roots"), 0o755)?;
+    if beside.exists() {
+        fs::remove_dir_all(&beside).map_err(|error| cannot("remove", &beside, &error))?;
+    }
+    let in_work = work.join(format!("root-{digest}"));
+    make(&in_work, 0o755)?;
+    match fs::rename(&in_work, &beside) {
+        Ok(()) => fs::rename(&beside, &in_work).map(|()| in_work).map_err(|error| cannot("move", &beside, &error)),
+        Err(error) if error.kind() == std::io::ErrorKind::CrossesDevices => Ok(beside),
+        Err(error) => Err(cannot("move", &in_work, &error)),
+    }
 }
 
 fn unpack_each(agent: &Agent, packages: &[&Package], downloads: &Path, root: &Path) -> Result<(), Failure> {

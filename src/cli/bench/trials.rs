@@ -37,14 +37,19 @@ pub fn trials(arguments: &TrialsArguments, format: Format) -> Result<u8, Problem
     let plan = one_trial(files::make_plan(&project)?)?;
     let inputs: BTreeMap<String, Vec<u8>> =
         project.inputs.iter().map(|file| (input_name(&file.name), file.bytes.clone())).collect();
-    let connector = Connector::new(&project.inventory.place.file.path);
+    let run = format!("bench-{}", std::process::id());
+    let connector = Connector::new(&project.inventory.place.file.path, &run, &project.inputs);
     let certificates = connector.certificates(&plan.machines)?;
     let bench = Bench { plan, inputs, connector, certificates };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (handle, stop) = stop_channel();
     let measured = runtime.block_on(async {
         tokio::select! {
-            measured = bench.rounds(arguments.rounds, &stop) => measured,
+            measured = async {
+                let measured = bench.rounds(arguments.rounds, &stop).await;
+                bench.connector.close().await.iter().for_each(|line| say(line));
+                measured
+            } => measured,
             ended = signals::watch(handle, say) => Err(ended.err().map_or_else(|| Problem::told(exit::FAILED), Problem::from)),
         }
     })?;
@@ -146,7 +151,7 @@ impl Bench {
             owner: "timetrial bench".to_owned(),
             stop: stop.clone(),
         };
-        let connect = async |machine: &Machine| self.connector.connect(machine).await;
+        let connect = async |machine: &Machine| self.connector.connect(machine, &|_| {}).await;
         let summary = run_campaign(&campaign, &mut kept, connect).await;
         match summary.error {
             Some(RunError::Interrupted(_)) => return Err(Problem::told(exit::INTERRUPTED)),
@@ -165,7 +170,7 @@ impl Bench {
     async fn by_hand(&self, stop: &StopSignal) -> Result<Vec<f64>, Problem> {
         let machine = self.plan.machines.first().ok_or_else(|| failed("the plan has no machine"))?;
         let link_problem = |error: crate::host::LinkError| Problem::new(exit::FAILED, error);
-        let Connection { host, link } = self.connector.connect(machine).await.map_err(link_problem)?;
+        let Connection { host, link } = self.connector.connect(machine, &|_| {}).await.map_err(link_problem)?;
         let lines = tokio::select! {
             lines = self.script(machine, &link) => lines,
             _ = stop.asked() => Err(Problem::told(exit::INTERRUPTED)),

@@ -9,7 +9,7 @@ use crate::plan::check::data::folder_names;
 use crate::plan::check::folder::files_in;
 
 /// The files of each folder that a container of the inventory is built from.
-pub(super) fn read_bases(folder: &Path, inventory: &Inventory, diagnostics: &mut Diagnostics) -> Vec<InputFile> {
+pub fn read_bases(folder: &Path, inventory: &Inventory, diagnostics: &mut Diagnostics) -> Vec<InputFile> {
     let all = folder.join("docker");
     let mut seen: Vec<&str> = Vec::new();
     let mut inputs = Vec::new();

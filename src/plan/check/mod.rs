@@ -18,6 +18,7 @@ mod ports;
 mod project;
 mod rules;
 
+pub use bases::read_bases;
 pub use load::load_project;
 pub use project::{DataSet, ExpectedDocument, InputFile, Project, TableRows};
 pub use rules::{Written, apply_rules};

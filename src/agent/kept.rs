@@ -1,0 +1,117 @@
+//! What outlives runs in a state directory, and its removal. Only what is named as we name things is ever removed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::agent::provision::size;
+use crate::agent::state::cannot;
+use crate::wire::{Failure, Kept};
+
+/// The folders that outlive runs, what they hold (one, several), and how that is named.
+const FOLDERS: [(&str, (&str, &str), Naming); 5] = [
+    ("roots", ("package root", "package roots"), Naming::Digest),
+    ("venvs", ("virtual environment", "virtual environments"), Naming::Digest),
+    ("requests", ("note of what a request led to", "notes of what a request led to"), Naming::Digest),
+    ("apt", ("private state of apt", "private states of apt"), Naming::Word),
+    ("bin", ("binary of timetrial", "binaries of timetrial"), Naming::Digest),
+];
+
+/// How the entries of a folder are named.
+#[derive(Clone, Copy)]
+enum Naming {
+    /// By what they hold, perhaps half of it.
+    Digest,
+    /// By a Debian suite.
+    Word,
+}
+
+impl Naming {
+    fn fits(self, name: &str) -> bool {
+        let name = name.strip_suffix(".half").unwrap_or(name);
+        match self {
+            Self::Digest => {
+                matches!(name.len(), 16 | 64) && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+            }
+            Self::Word => !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'),
+        }
+    }
+}
+
+/// What is kept in a state directory: a line for each folder that holds something.
+pub fn kept(state: &Path) -> Vec<Kept> {
+    let lines = FOLDERS.iter().filter_map(|(folder, words, naming)| {
+        let entries = entries(&state.join(folder), *naming);
+        (!entries.is_empty()).then(|| of(&state.join(folder), *words, &entries))
+    });
+    lines.collect()
+}
+
+/// Removes it; what that was.
+pub fn remove(state: &Path) -> Result<Vec<Kept>, Failure> {
+    let removed = kept(state);
+    // What a request led to goes first: whatever cuts this off, nothing points at what is gone.
+    for folder in ["requests", "venvs", "roots", "apt", "bin"] {
+        let Some((_, _, naming)) = FOLDERS.iter().find(|(name, ..)| *name == folder) else { continue };
+        for path in entries(&state.join(folder), *naming) {
+            let is_folder = fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir());
+            let gone = if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            gone.map_err(|error| cannot("remove", &path, &error))?;
+        }
+        // It stays where somebody put something of his own into it.
+        let _ = fs::remove_dir(state.join(folder));
+    }
+    Ok(removed)
+}
+
+fn entries(folder: &Path, naming: Naming) -> Vec<PathBuf> {
+    let found = fs::read_dir(folder).into_iter().flatten().flatten();
+    let ours = found.filter(|entry| entry.file_name().to_str().is_some_and(|name| naming.fits(name)));
+    ours.map(|entry| entry.path()).collect()
+}
+
+fn of(folder: &Path, (one, several): (&str, &str), entries: &[PathBuf]) -> Kept {
+    let bytes = entries.iter().map(|entry| match fs::symlink_metadata(entry) {
+        Ok(found) if found.is_dir() => size(entry),
+        Ok(found) => found.len(),
+        Err(_) => 0,
+    });
+    let what = format!("{} {}", entries.len(), if entries.len() == 1 { one } else { several });
+    Kept { name: folder.display().to_string(), what, bytes: bytes.sum() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_named_as_ours_is_counted_and_removed() {
+        let place = tempfile::tempdir().unwrap();
+        let digest = "0123456789abcdef";
+        let file = |name: &str, text: &str| {
+            let path = place.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        file(&format!("roots/{digest}/usr/bin/wrk"), "12345");
+        file(&format!("roots/{digest}.half/x"), "1");
+        file("roots/precious/thesis.txt", "years");
+        file(&format!("requests/{digest}"), digest);
+        file("apt/bookworm/lists/x", "12");
+        file("w/precious/thesis.txt", "years");
+        file("lock", "me");
+        let lines: Vec<_> = kept(place.path()).into_iter().map(|kept| (kept.what, kept.bytes)).collect();
+        let line = |what: &str, bytes| (what.to_owned(), bytes);
+        let expected = [
+            line("2 package roots", 6),
+            line("1 note of what a request led to", 16),
+            line("1 private state of apt", 2),
+        ];
+        assert_eq!(lines, expected);
+        assert_eq!(remove(place.path()).unwrap().len(), 3);
+        assert!(kept(place.path()).is_empty());
+        for stays in ["roots/precious/thesis.txt", "w/precious/thesis.txt", "lock"] {
+            assert!(place.path().join(stays).exists(), "{stays}");
+        }
+        assert!(!place.path().join("requests").exists() && !place.path().join("apt").exists());
+    }
+}

@@ -1,0 +1,219 @@
+//! `clean`: what outlives campaigns on each machine, shown, and removed where that is asked for.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::cli::arguments::{CleanArguments, Format};
+use crate::cli::connect::Connector;
+use crate::cli::error::Problem;
+use crate::cli::main::print;
+use crate::cli::{exit, files};
+use crate::diagnostic::{Diagnostics, printable};
+use crate::host::{Connection, EngineKeeper, Known, Link, LinkError, Thing};
+use crate::inventory::{self, Inventory, Source, read_inventory};
+use crate::metric::short_bytes;
+use crate::plan::lone_machine;
+use crate::wire::{self, Failure, Kept, Reply, Request};
+
+/// `clean`
+pub fn clean(arguments: &CleanArguments, format: Format) -> Result<u8, Problem> {
+    let mut diagnostics = Diagnostics::new();
+    let inventory = read_inventory(&arguments.hosts, &mut diagnostics);
+    files::show(&diagnostics, format)?;
+    let Some(inventory) = inventory.filter(|_| !diagnostics.has_errors()) else {
+        return Err(Problem::told(exit::WRONG_INPUT));
+    };
+    let cleaning = Cleaning { connector: Connector::new(&arguments.hosts, &run(), &[]), remove: arguments.yes };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let places = runtime.block_on(cleaning.all(&inventory));
+    print(&match format {
+        Format::Human => text(&places, arguments.yes),
+        Format::Json => places.iter().map(Place::json).collect(),
+    })?;
+    let fine = places.iter().all(|place| place.problems.is_empty());
+    Ok(if fine { exit::FINE } else { exit::NOT_FIT })
+}
+
+/// A look has a name too, as a run has.
+fn run() -> String {
+    format!("clean-{}", std::process::id())
+}
+
+/// A machine or an engine, and what is kept there.
+struct Place {
+    name: String,
+    lines: Vec<Line>,
+    /// What went wrong, and what mends it.
+    problems: Vec<(String, Option<String>)>,
+}
+
+/// Something that is kept.
+struct Line {
+    what: String,
+    name: String,
+    bytes: Option<u64>,
+    /// Whether it is gone now.
+    removed: bool,
+    /// Why it is left alone.
+    stays: Option<String>,
+}
+
+struct Cleaning {
+    connector: Connector,
+    remove: bool,
+}
+
+impl Cleaning {
+    /// Machines one after the other: two names may be one machine, whose lock only one can have. Containers are not
+    /// started for this: what is kept of them is on their engine.
+    async fn all(&self, inventory: &Inventory) -> Vec<Place> {
+        let mut places = Vec::new();
+        let mut engines: BTreeMap<String, (Option<String>, Known)> = BTreeMap::new();
+        for machine in &inventory.machines {
+            let Some(docker) = &machine.docker else {
+                places.push(self.machine(machine).await);
+                continue;
+            };
+            let said = docker.engine.as_ref().map(|engine| engine.value.clone());
+            match EngineKeeper::place(said.as_deref()) {
+                Ok(place) => {
+                    let (_, known) = engines.entry(place).or_insert_with(|| (said, Known::default()));
+                    known.machines.push(machine.name.value.clone());
+                    if let Source::Build(base) = &docker.source.value {
+                        known.bases.push(base.clone());
+                    }
+                }
+                Err(failure) => places.push(Place::wrong(format!("machine {}", machine.name.value), failure)),
+            }
+        }
+        for (place, (said, known)) in &engines {
+            let name = format!("Docker engine {place} ({})", known.machines.join(", "));
+            places.push(match self.engine(said.as_deref(), known).await {
+                Ok((lines, problems)) => Place { name, lines, problems },
+                Err(failure) => Place::wrong(name, failure),
+            });
+        }
+        places
+    }
+
+    async fn engine(
+        &self,
+        said: Option<&str>,
+        known: &Known,
+    ) -> Result<(Vec<Line>, Vec<(String, Option<String>)>), Failure> {
+        let sockets = self.connector.engine_sockets(said)?;
+        let keeper = EngineKeeper::ask(said, sockets.as_deref(), known).await?;
+        let (mut lines, mut problems) = (Vec::new(), Vec::new());
+        for thing in &keeper.things {
+            let mut line = Line::of(thing);
+            if self.remove && thing.stays.is_none() {
+                match keeper.remove(thing).await {
+                    Ok(()) => line.removed = true,
+                    Err(failure) => problems.push((failure.message, failure.hint)),
+                }
+            }
+            lines.push(line);
+        }
+        keeper.close().await;
+        Ok((lines, problems))
+    }
+
+    async fn machine(&self, machine: &inventory::Machine) -> Place {
+        let name = format!("machine {}", machine.name.value);
+        match self.ask(machine).await {
+            Ok(kept) => Place {
+                name,
+                lines: kept.into_iter().map(|kept| Line::kept(kept, self.remove)).collect(),
+                problems: Vec::new(),
+            },
+            Err(LinkError::Refused { failure, .. }) => Place::wrong(name, failure),
+            Err(LinkError::Unreachable { failure, .. }) => Place::wrong(name, *failure),
+            Err(other) => Place { name, lines: Vec::new(), problems: vec![(other.to_string(), None)] },
+        }
+    }
+
+    async fn ask(&self, machine: &inventory::Machine) -> Result<Vec<Kept>, LinkError> {
+        let planned = lone_machine(machine, &[]);
+        let Connection { host, link } = self.connector.connect(&planned, &|_| {}).await?;
+        let kept = self.speak(&link).await;
+        let left = link.ask(Request::Goodbye).await;
+        drop(link);
+        host.wait().await;
+        let kept = kept?;
+        left.map(|_| kept)
+    }
+
+    async fn speak(&self, link: &Link) -> Result<Vec<Kept>, LinkError> {
+        let owner = format!("timetrial clean, process {}", std::process::id());
+        let hello = Request::Hello { protocol: wire::PROTOCOL, run: run(), owner, ca_bundle: None, proxy: None };
+        link.ask(hello).await?;
+        match link.ask(if self.remove { Request::RemoveKept } else { Request::Kept }).await? {
+            Reply::Kept { kept } => Ok(kept),
+            other => Err(link.out_of_turn(&other)),
+        }
+    }
+}
+
+impl Place {
+    fn wrong(name: String, failure: Failure) -> Self {
+        Self { name, lines: Vec::new(), problems: vec![(failure.message, failure.hint)] }
+    }
+
+    fn json(&self) -> String {
+        let lines: Vec<_> = self.lines.iter().map(Line::json).collect();
+        let problems: Vec<_> =
+            self.problems.iter().map(|(problem, hint)| serde_json::json!({"problem": problem, "hint": hint})).collect();
+        serde_json::json!({"name": self.name, "kept": lines, "problems": problems}).to_string() + "\n"
+    }
+}
+
+impl Line {
+    fn of(thing: &Thing) -> Self {
+        let what = thing.kind.words().to_owned();
+        Self { what, name: thing.name.clone(), bytes: thing.bytes, removed: false, stays: thing.stays.clone() }
+    }
+
+    fn kept(kept: Kept, removed: bool) -> Self {
+        Self { what: kept.what, name: kept.name, bytes: Some(kept.bytes), removed, stays: None }
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let Self { what, name, bytes, removed, stays } = self;
+        serde_json::json!({"what": what, "name": name, "bytes": bytes, "removed": removed, "stays": stays})
+    }
+
+    fn text(&self) -> String {
+        let size = self.bytes.map(|bytes| format!(", {}", short_bytes(bytes))).unwrap_or_default();
+        let fate = match (&self.stays, self.removed) {
+            (Some(why), _) => format!(" (left alone: {why})"),
+            (None, true) => " (removed)".to_owned(),
+            (None, false) => String::new(),
+        };
+        printable(&format!("{} {}{size}{fate}", self.what, self.name)).into_owned()
+    }
+}
+
+fn text(places: &[Place], remove: bool) -> String {
+    let mut text = String::new();
+    for place in places {
+        let _ = writeln!(text, "{}", printable(&place.name));
+        for line in &place.lines {
+            let _ = writeln!(text, "  {}", line.text());
+        }
+        if place.lines.is_empty() && place.problems.is_empty() {
+            let _ = writeln!(text, "  nothing");
+        }
+        for (problem, hint) in &place.problems {
+            let _ = writeln!(text, "  problem: {}", printable(problem));
+            if let Some(hint) = hint {
+                let _ = writeln!(text, "    (hint: {})", printable(hint));
+            }
+        }
+    }
+    let could_be = places.iter().flat_map(|place| &place.lines).any(|line| line.stays.is_none());
+    if !remove && could_be {
+        text +=
+            "Nothing was removed. `timetrial clean --yes` removes it; the next campaign makes again what it needs.\n";
+    }
+    text
+}
