@@ -1,7 +1,7 @@
 //! Was it the same network all the time?
 
 use crate::event::Moment;
-use crate::metric::{Flow, apart, bit_rate};
+use crate::metric::{Flow, NetworkFigures, apart, bit_rate};
 use crate::referee::rules::Case;
 use crate::referee::rules::case::percent;
 use crate::referee::verdict::{Gives, Rule};
@@ -25,31 +25,36 @@ pub fn check(case: &Case<'_>) -> Option<String> {
     if trial.client == trial.server {
         return None;
     }
-    let before = case.checks.iter().filter(|check| check.when == Moment::Before);
-    let both = before.filter_map(|before| {
-        let after = case.checks.iter().find(|after| after.when == Moment::After && after.tool == before.tool)?;
-        Some((before, after))
-    });
-    let changes = both.flat_map(|(before, after)| changes(before, after));
-    let (share, message) = changes.max_by(|one, other| one.0.total_cmp(&other.0))?;
+    let ways = WAYS.iter().filter_map(|(what, way)| change(case, what, *way));
+    let (share, message) = ways.max_by(|one, other| one.0.total_cmp(&other.0))?;
     (share > FAR).then_some(message)
 }
 
-/// How far each way has changed, and the words for it.
-fn changes(before: &SeenCheck<'_>, after: &SeenCheck<'_>) -> Vec<(f64, String)> {
-    let (old, new) = (before.figures, after.figures);
-    let ways = [("requests", &old.to_server, &new.to_server), ("answers", &old.to_client, &new.to_client)];
-    let change = |(what, old, new): (&str, &Flow, &Flow)| {
-        let (old, new) = (old.bits_per_second(), new.bits_per_second());
-        let share = apart(old, new)?;
-        let message = format!(
-            "by {} the network carried {} of {what} before the first trial and {} after the last, {} apart: it changed meanwhile",
-            before.tool,
-            bit_rate(old),
-            bit_rate(new),
-            percent(share)
-        );
-        Some((share, message))
+/// One way over the network.
+type Way = fn(&NetworkFigures) -> &Flow;
+
+/// Both ways, and what goes there.
+const WAYS: [(&str, Way); 2] = [("requests", |figures| &figures.to_server), ("answers", |figures| &figures.to_client)];
+
+/// How far one way has changed, and the words for it. Of several tools the one that saw most is believed: what was carried
+/// could be carried, and a tool that saw less may have had no CPU.
+fn change(case: &Case<'_>, what: &str, way: Way) -> Option<(f64, String)> {
+    // What another tool saw says nothing of a change.
+    let both =
+        |check: &&SeenCheck<'_>| case.checks.iter().any(|other| other.tool == check.tool && other.when != check.when);
+    let most = |when: Moment| {
+        let seen = case.checks.iter().filter(|check| check.when == when).filter(both);
+        seen.map(|check| (way(check.figures).bits_per_second(), check.tool))
+            .max_by(|one, other| one.0.total_cmp(&other.0))
     };
-    ways.into_iter().filter_map(change).collect()
+    let ((old, before), (new, after)) = (most(Moment::Before)?, most(Moment::After)?);
+    let share = apart(old, new)?;
+    let message = format!(
+        "the network carried {} of {what} before the first trial (by {before}) and {} after the last (by {after}), {} apart: it \
+         changed meanwhile",
+        bit_rate(old),
+        bit_rate(new),
+        percent(share)
+    );
+    Some((share, message))
 }
