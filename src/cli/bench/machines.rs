@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use futures_util::future::try_join_all;
 use tokio::process::{Child, Command};
 
 use crate::cli::arguments::{Format, MachinesArguments};
@@ -39,6 +40,8 @@ pub fn machines(arguments: &MachinesArguments, format: Format) -> Result<u8, Pro
 /// One size, measured.
 struct Row {
     machines: usize,
+    /// One bare login to each, all at once: what any way over ssh costs at least.
+    login: Spread,
     ours: Spread,
     ansible: Option<Spread>,
 }
@@ -60,16 +63,17 @@ async fn measure(arguments: &MachinesArguments) -> Result<Vec<Row>, Problem> {
         if let Some(program) = &ansible {
             lab.ansible(program, &hosts.ansible).await?;
         }
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        let (mut login, mut ours, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
         for round in 1..=arguments.rounds {
             say(&format!("{machines} machines: round {round} of {}", arguments.rounds));
+            login.push(lab.login(machines).await?);
             ours.push(lab.ours(&hosts.ours).await?);
             if let Some(program) = &ansible {
                 theirs.push(lab.ansible(program, &hosts.ansible).await?);
             }
         }
         let ansible = (!theirs.is_empty()).then(|| Spread::of(theirs));
-        rows.push(Row { machines, ours: Spread::of(ours), ansible });
+        rows.push(Row { machines, login: Spread::of(login), ours: Spread::of(ours), ansible });
     }
     Ok(rows)
 }
@@ -211,6 +215,21 @@ impl Lab {
         Ok(hosts)
     }
 
+    /// Milliseconds that `ssh HOST true` takes, to all machines at once.
+    async fn login(&self, machines: usize) -> Result<f64, Problem> {
+        let begun = Instant::now();
+        let logins = (0..machines).map(|machine| {
+            let mut command = program("ssh");
+            command.args(["-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o"]);
+            command.arg(format!("UserKnownHostsFile={}", self.folder.join("known_hosts").display()));
+            command.arg("-i").arg(self.folder.join("user_key")).arg("-p").arg(self.port.to_string());
+            command.arg(format!("{}@{}", self.user, address(machine))).arg("true");
+            finish(command, "ssh")
+        });
+        try_join_all(logins).await?;
+        Ok(begun.elapsed().as_secs_f64() * 1e3)
+    }
+
     /// Milliseconds that our check takes, as a whole command.
     async fn ours(&self, hosts: &Path) -> Result<f64, Problem> {
         let mut command = program(std::env::current_exe()?);
@@ -272,7 +291,7 @@ fn table(rows: &[Row], rounds: u32, format: Format) -> String {
     if format == Format::Json {
         let line = |row: &Row| {
             let mut line = serde_json::json!({"bench": "check-of-machines", "machines": row.machines, "rounds": rounds,
-                "timetrial": row.ours.json()});
+                "ssh_login": row.login.json(), "timetrial": row.ours.json()});
             if let Some(ansible) = &row.ansible {
                 line["ansible"] = ansible.json();
                 line["ratio"] = (ansible.median / row.ours.median).into();
@@ -283,16 +302,17 @@ fn table(rows: &[Row], rounds: u32, format: Format) -> String {
     }
     let mut text = format!(
         "the check of machines behind ssh: `timetrial doctor` beside a playbook with the same checks, whole commands\n\
-         (sshd's on the loopback, median and range of {rounds} interleaved rounds)\n\n\
-         \x20 machines        timetrial                     Ansible             ratio\n"
+         (sshd's on the loopback, so both ends share its CPUs; median and range of {rounds} interleaved rounds;\n\
+         Ansible keeps its connections from round to round, a login is `ssh HOST true` to all at once)\n\n\
+         \x20 machines    bare login                   timetrial                    Ansible                      ratio\n"
     );
-    for Row { machines, ours, ansible } in rows {
+    for Row { machines, login, ours, ansible } in rows {
         let spread = |spread: &Spread| format!("{:.0} ms ({:.0} to {:.0})", spread.median, spread.least, spread.most);
         let (theirs, ratio) = match ansible {
             Some(ansible) => (spread(ansible), format!("{:.1}", ansible.median / ours.median)),
             None => ("not run: no Ansible".to_owned(), "-".to_owned()),
         };
-        text += &format!("  {machines:>8}   {:<26}  {theirs:<28}  {ratio:>5}\n", spread(ours));
+        text += &format!("  {machines:>8}    {:<27}  {:<27}  {theirs:<27}  {ratio:>4}\n", spread(login), spread(ours));
     }
     text + "  aim: ten times faster at 32\n"
 }
