@@ -161,12 +161,7 @@ impl Cleaning {
     }
 
     /// Looks at a machine; one that was looked at under another name gets this name too, and nothing is told twice.
-    async fn machine(
-        &self,
-        machine: &inventory::Machine,
-        places: &mut Vec<Place>,
-        seen: &mut BTreeMap<String, usize>,
-    ) {
+    async fn machine(&self, machine: &inventory::Machine, places: &mut Vec<Place>, seen: &mut BTreeMap<String, usize>) {
         let name = format!("machine {}", machine.name.value);
         places.push(match self.ask(machine, seen, places.len()).await {
             Ok(Asked::Kept(kept)) => Place {
