@@ -175,6 +175,10 @@ impl Cluster<'_> {
         for address in &request.client_addresses {
             let bits = if address.contains(':') { 128 } else { 32 };
             hba.push_str(&format!("hostnossl {NAME} {OWNER} {address}/{bits} {}\n", request.authentication));
+            // Whoever goes to any address of the loopback comes from this one.
+            if address.starts_with("127.") && address != "127.0.0.1" {
+                hba.push_str(&format!("hostnossl {NAME} {OWNER} 127.0.0.1/32 {}\n", request.authentication));
+            }
         }
         self.write("postgresql.auto.conf", "")?;
         self.append("postgresql.conf", &settings)?;

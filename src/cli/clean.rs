@@ -58,6 +58,19 @@ struct Line {
     stays: Option<String>,
 }
 
+/// A place where an engine shall be, as the inventory says it, and what the inventory has there.
+struct Found {
+    said: Option<String>,
+    known: Known,
+}
+
+/// What came of a look at a machine.
+enum Asked {
+    Kept(Vec<Kept>),
+    /// It is the one of a place that was looked at before.
+    Same(usize),
+}
+
 struct Cleaning {
     connector: Connector,
     remove: bool,
@@ -68,74 +81,122 @@ impl Cleaning {
     /// started for this: what is kept of them is on their engine.
     async fn all(&self, inventory: &Inventory) -> Vec<Place> {
         let mut places = Vec::new();
-        let mut engines: BTreeMap<String, (Option<String>, Known)> = BTreeMap::new();
+        // By what each agent says that it is: the first place that is the same one.
+        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        let mut engines: BTreeMap<String, Found> = BTreeMap::new();
         for machine in &inventory.machines {
+            let name = &machine.name.value;
             let Some(docker) = &machine.docker else {
-                places.push(self.machine(machine).await);
+                self.machine(machine, &mut places, &mut seen).await;
                 continue;
             };
-            let said = docker.engine.as_ref().map(|engine| engine.value.clone());
-            match EngineKeeper::place(said.as_deref()) {
+            let said = docker.engine.as_ref().map(|engine| engine.value.as_str());
+            match EngineKeeper::place(said) {
                 Ok(place) => {
-                    let (_, known) = engines.entry(place).or_insert_with(|| (said, Known::default()));
-                    known.machines.push(machine.name.value.clone());
+                    let known = &mut engines.entry(place).or_insert_with(|| Found::at(said)).known;
+                    known.machines.push(name.clone());
                     if let Source::Build(base) = &docker.source.value {
                         known.bases.push(base.clone());
                     }
                 }
-                Err(failure) => places.push(Place::wrong(format!("machine {}", machine.name.value), failure)),
+                Err(failure) => places.push(Place::wrong(format!("machine {name}"), failure)),
             }
         }
-        for (place, (said, known)) in &engines {
-            let name = format!("Docker engine {place} ({})", known.machines.join(", "));
-            places.push(match self.engine(said.as_deref(), known).await {
+        places.extend(self.engines(engines).await);
+        places
+    }
+
+    /// All engines are found before one is looked at: two places may be one engine, and what is known by either is known.
+    async fn engines(&self, places: BTreeMap<String, Found>) -> Vec<Place> {
+        let mut looked = Vec::new();
+        let mut keepers: Vec<(String, EngineKeeper, Known)> = Vec::new();
+        for (place, Found { said, known }) in places {
+            match self.keeper(said.as_deref()).await {
+                Err(failure) => looked.push(Place::wrong(engine_name(&place, &known), failure)),
+                Ok(keeper) => {
+                    let same = keepers.iter_mut().find(|(_, other, _)| other.identity() == keeper.identity());
+                    let Some((_, _, all)) = same else {
+                        keepers.push((place, keeper, known));
+                        continue;
+                    };
+                    all.machines.extend(known.machines);
+                    all.bases.extend(known.bases);
+                    keeper.close().await;
+                }
+            }
+        }
+        for (place, keeper, known) in keepers {
+            let name = engine_name(&place, &known);
+            looked.push(match self.engine(&keeper, &known).await {
                 Ok((lines, problems)) => Place { name, lines, problems },
                 Err(failure) => Place::wrong(name, failure),
             });
+            keeper.close().await;
         }
-        places
+        looked
+    }
+
+    async fn keeper(&self, said: Option<&str>) -> Result<EngineKeeper, Failure> {
+        let sockets = self.connector.engine_sockets(said)?;
+        EngineKeeper::open(said, sockets.as_deref()).await
     }
 
     async fn engine(
         &self,
-        said: Option<&str>,
+        keeper: &EngineKeeper,
         known: &Known,
     ) -> Result<(Vec<Line>, Vec<(String, Option<String>)>), Failure> {
-        let sockets = self.connector.engine_sockets(said)?;
-        let keeper = EngineKeeper::ask(said, sockets.as_deref(), known).await?;
         let (mut lines, mut problems) = (Vec::new(), Vec::new());
-        for thing in &keeper.things {
-            let mut line = Line::of(thing);
+        for thing in keeper.things(known).await? {
+            let mut line = Line::of(&thing);
             if self.remove && thing.stays.is_none() {
-                match keeper.remove(thing).await {
+                match keeper.remove(&thing).await {
                     Ok(()) => line.removed = true,
                     Err(failure) => problems.push((failure.message, failure.hint)),
                 }
             }
             lines.push(line);
         }
-        keeper.close().await;
         Ok((lines, problems))
     }
 
-    async fn machine(&self, machine: &inventory::Machine) -> Place {
+    /// Looks at a machine; one that was looked at under another name gets this name too, and nothing is told twice.
+    async fn machine(&self, machine: &inventory::Machine, places: &mut Vec<Place>, seen: &mut BTreeMap<String, usize>) {
         let name = format!("machine {}", machine.name.value);
-        match self.ask(machine).await {
-            Ok(kept) => Place {
+        places.push(match self.ask(machine, seen, places.len()).await {
+            Ok(Asked::Kept(kept)) => Place {
                 name,
                 lines: kept.into_iter().map(|kept| Line::kept(kept, self.remove)).collect(),
                 problems: Vec::new(),
             },
+            Ok(Asked::Same(place)) => {
+                places[place].name += &format!(", {}", machine.name.value);
+                return;
+            }
             Err(LinkError::Refused { failure, .. }) => Place::wrong(name, failure),
             Err(LinkError::Unreachable { failure, .. }) => Place::wrong(name, *failure),
             Err(other) => Place { name, lines: Vec::new(), problems: vec![(other.to_string(), None)] },
-        }
+        });
     }
 
-    async fn ask(&self, machine: &inventory::Machine) -> Result<Vec<Kept>, LinkError> {
+    async fn ask(
+        &self,
+        machine: &inventory::Machine,
+        seen: &mut BTreeMap<String, usize>,
+        place: usize,
+    ) -> Result<Asked, LinkError> {
         let planned = lone_machine(machine, &[]);
         let Connection { host, link } = self.connector.connect(&planned, &|_| {}).await?;
-        let kept = self.speak(&link).await;
+        let kept = match identity(&link).await {
+            Ok(identity) => match seen.get(&identity) {
+                Some(place) => Ok(Asked::Same(*place)),
+                None => {
+                    seen.insert(identity, place);
+                    self.speak(&link).await.map(Asked::Kept)
+                }
+            },
+            Err(error) => Err(error),
+        };
         let left = link.ask(Request::Goodbye).await;
         drop(link);
         host.wait().await;
@@ -151,6 +212,24 @@ impl Cleaning {
             Reply::Kept { kept } => Ok(kept),
             other => Err(link.out_of_turn(&other)),
         }
+    }
+}
+
+/// Which machine an agent is on, with which state directory.
+async fn identity(link: &Link) -> Result<String, LinkError> {
+    match link.ask(Request::Identify).await? {
+        Reply::Identity { identity } => Ok(identity),
+        other => Err(link.out_of_turn(&other)),
+    }
+}
+
+fn engine_name(place: &str, known: &Known) -> String {
+    format!("Docker engine {place} ({})", known.machines.join(", "))
+}
+
+impl Found {
+    fn at(said: Option<&str>) -> Self {
+        Self { said: said.map(str::to_owned), known: Known::default() }
     }
 }
 

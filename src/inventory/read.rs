@@ -1,6 +1,6 @@
 //! Reads an inventory file.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::diagnostic::{
@@ -45,6 +45,57 @@ fn check_state_dir(table: &Table<'_>, directory: &Placed<String>) {
     table.report(Diagnostic::at(Code::BadPath, &directory.place, message).label("not such a path").hint(hint));
 }
 
+/// Folders of a container that are its system, whole: a volume over one of them hides it.
+const SYSTEM: [&str; 13] = [
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/opt/timetrial",
+    "/proc",
+    "/sbin",
+    "/sys",
+    "/usr",
+];
+
+/// Folders that may hold a folder of ours, and are not one.
+const SHARED: [&str; 16] = [
+    "/",
+    "/home",
+    "/media",
+    "/mnt",
+    "/opt",
+    "/root",
+    "/run",
+    "/srv",
+    "/tmp",
+    "/var",
+    "/var/cache",
+    "/var/lib",
+    "/var/log",
+    "/var/run",
+    "/var/spool",
+    "/var/tmp",
+];
+
+/// The state directory of a container is where a volume is mounted.
+fn check_mount(table: &Table<'_>, directory: &Placed<String>) {
+    // One way to write it: no `//`, no `/./`, nothing behind the last name.
+    let path: PathBuf = Path::new(&directory.value).components().collect();
+    let is_system =
+        SYSTEM.iter().any(|folder| path.starts_with(folder)) || SHARED.iter().any(|folder| path == Path::new(folder));
+    if !is_system {
+        return;
+    }
+    let message = format!("`state_dir` of a container must not be `{}`", directory.value);
+    let hint = "a volume is mounted there: name a folder that holds nothing else, such as /var/cache/timetrial, or leave it out";
+    table.report(Diagnostic::at(Code::BadPath, &directory.place, message).label("a folder of the system").hint(hint));
+}
+
 /// Reads one machine.
 pub(super) fn machine(table: &Table<'_>) -> Machine {
     let roles = table.value(&keys::MACHINE_ROLES).value;
@@ -57,6 +108,9 @@ pub(super) fn machine(table: &Table<'_>) -> Machine {
     }
     let transport = table.value(&keys::TRANSPORT);
     let is = |wanted: Transport| transport.value == wanted;
+    if let Some(directory) = state_dir.as_ref().filter(|_| is(Transport::Docker)) {
+        check_mount(table, directory);
+    }
     // Of one that is not known nobody can say which keys are its own.
     if transport.place.text().trim_matches(['"', '\'']) == transport.value.word() {
         foreign::report(table, &transport);

@@ -97,11 +97,59 @@ fn what_is_swept_is_ours_and_its_controller_dead() {
     create("timetrial-x-foreign-swept", &[]);
     let looked = project.timetrial(&["doctor"]);
     assert!(looked.stdout.contains("removed: container timetrial-x-dead-swept"), "{}", looked.stdout);
+    let cleaned = project.timetrial(&["clean", "--yes"]);
+    let spared = "container timetrial-x-alive-swept (left alone: run x is under way)";
+    assert!(cleaned.stdout.contains(spared), "{}", cleaned.stdout);
     let mut left = docker(&["ps", "-a", "--format", "{{.Names}}", "--filter", "name=-swept"]);
     left.sort();
     for name in &left {
         docker(&["rm", name]);
     }
     assert_eq!(left, ["timetrial-x-alive-swept", "timetrial-x-elsewhere-swept", "timetrial-x-foreign-swept"]);
+    project.timetrial(&["clean", "--yes"]).assert_code(0);
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn one_engine_by_two_names_is_one_and_a_limit_of_memory_is_a_fact() {
+    let _alone = alone();
+    let project = project("twice");
+    let socket = project.path("again.sock");
+    std::os::unix::fs::symlink("/var/run/docker.sock", &socket).unwrap();
+    let hosts = std::fs::read_to_string(project.path("hosts.toml")).unwrap();
+    let client = "[machine.client-twice]\n";
+    let keys = format!("{client}engine = \"unix://{}\"\nmemory = \"512MiB\"\n", socket.display());
+    project.write("hosts.toml", hosts.replace(client, &keys));
+    let looked = project.timetrial(&["doctor"]);
+    assert_eq!(looked.stdout.matches("memory 537 MB, ").count(), 1, "{}", looked.stdout);
+    assert!(
+        !looked.stdout.contains("network-overlaps") && !looked.stdout.contains("another network"),
+        "{}",
+        looked.stdout
+    );
+    let cleaned = project.timetrial(&["clean", "--yes"]);
+    let engines = cleaned.assert_code(0).stdout.lines().filter(|line| line.starts_with("Docker engine")).count();
+    assert_eq!(engines, 1, "{}", cleaned.stdout);
+    assert_eq!(cleaned.stdout.matches("timetrial-cache-server-twice").count(), 1, "{}", cleaned.stdout);
+    assert_eq!(of_runs("twice"), Vec::<String>::new());
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn ctrl_c_while_containers_are_made_leaves_nothing() {
+    let _alone = alone();
+    let project = project("early");
+    // The image is there from then on: what is cut short is the making of networks and containers.
+    project.run().assert_code(0);
+    for delay_ms in (20..420).step_by(40) {
+        let running = project.begin();
+        running.await_event("campaign-started");
+        std::thread::sleep(Duration::from_millis(delay_ms));
+        running.signal(Signal::SIGINT);
+        running.end().assert_code(130);
+        // What an engine had begun it ends within moments.
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(of_runs("early"), Vec::<String>::new(), "after {delay_ms} ms");
+    }
     project.timetrial(&["clean", "--yes"]).assert_code(0);
 }

@@ -109,6 +109,26 @@ fn wrks_corrected_latency_is_not_taken_for_the_service_time() {
 }
 
 #[test]
+fn a_load_whose_connections_died_is_no_load() {
+    // 1,000 answers on each connection, then the daemon closed it, and the load generator opened no new one.
+    let slowed = |stored: &mut StoredTrial, times: f64, keep_alive: bool| {
+        let figures = stored.figures.as_mut().expect("the trial was measured");
+        for latency in [&mut figures.latency, &mut figures.service_time].into_iter().flatten() {
+            latency.mean_us /= times;
+        }
+        stored.seen.keep_alive = Some(keep_alive);
+    };
+    let verdict = judged(|stored| slowed(stored, 8.0, true));
+    assert_eq!(verdict.word(), "invalid");
+    assert!(rules_of(&verdict).contains(&"connections-lost"), "{verdict:?}");
+    // One connection for each request takes time between requests that nobody counts as latency.
+    let verdict = judged(|stored| slowed(stored, 8.0, false));
+    assert!(!rules_of(&verdict).contains(&"connections-lost"), "{verdict:?}");
+    let verdict = judged(|stored| slowed(stored, 1.5, true));
+    assert_eq!(verdict.word(), "suspect");
+}
+
+#[test]
 fn connections_that_thread_division_drops_are_missed() {
     let verdict = published(of_2015(395_847, 13_146.69, 30_120.0, ErrorCounts::default()));
     assert_eq!(rules_of(&verdict), ["fewer-connections"]);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
 use tokio::process::{Child, Command};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::arguments::{Format, MachinesArguments};
 use crate::cli::bench::{Spread, failed, say};
@@ -30,11 +31,24 @@ pub fn machines(arguments: &MachinesArguments, format: Format) -> Result<u8, Pro
     let rows = runtime.block_on(async {
         tokio::select! {
             rows = measure(arguments) => rows,
-            _ = tokio::signal::ctrl_c() => Err(Problem::told(exit::INTERRUPTED)),
+            stopped = stopped() => Err(stopped.err().map_or_else(|| Problem::told(exit::INTERRUPTED), Problem::from)),
         }
     })?;
     print(&table(&rows, arguments.rounds, format))?;
     Ok(exit::FINE)
+}
+
+/// Waits for a signal that asks to end: its servers and peers end with the bench, whichever it is.
+async fn stopped() -> std::io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+    Ok(())
 }
 
 /// One size, measured.
@@ -243,7 +257,7 @@ impl Lab {
         let mut command = program(program_path);
         command.arg("-i").arg(hosts).arg(self.folder.join("machines.yml"));
         let ssh = format!(
-            "-o ControlMaster=auto -o ControlPersist=60s -o UserKnownHostsFile={}/known_hosts -o StrictHostKeyChecking=yes",
+            "-o ControlMaster=auto -o ControlPersist=20s -o UserKnownHostsFile={}/known_hosts -o StrictHostKeyChecking=yes",
             self.folder.display()
         );
         command.env("ANSIBLE_FORKS", "32").env("ANSIBLE_PIPELINING", "true").env("ANSIBLE_NOCOLOR", "1");

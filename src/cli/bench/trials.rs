@@ -88,7 +88,7 @@ fn one_trial(mut plan: Plan) -> Result<Plan, Problem> {
     (trial.load.duration_s, trial.load.warm_up_s) = (LOAD_S, None);
     plan.trials =
         (1..=TRIALS).map(|number| crate::plan::Trial { id: format!("{number:04}"), ..trial.clone() }).collect();
-    plan.database = None;
+    (plan.database, plan.network) = (None, None);
     plan.daemons.retain(|daemon| daemon.name == trial.daemon);
     let mut needed: Vec<String> =
         plan.daemons.iter().flat_map(|daemon| daemon.provisions.clone()).chain(trial.load.provision).collect();

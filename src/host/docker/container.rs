@@ -42,7 +42,8 @@ pub(super) async fn cache_volume(engine: &Engine, machine: &str) -> Result<Strin
     let labels = HashMap::from([(KEPT.to_owned(), "cache".to_owned()), (MACHINE.to_owned(), machine.to_owned())]);
     let request =
         VolumeCreateRequest { name: Some(name.clone()), labels: Some(labels), ..VolumeCreateRequest::default() };
-    let volume = engine.call("a volume", engine.docker.create_volume(request)).await?;
+    let docker = engine.docker.clone();
+    let volume = engine.make("a volume", async move { docker.create_volume(request).await }).await?;
     // Asked for one that is there, an engine answers with that, whosever it is.
     if volume.labels.get(KEPT).map(String::as_str) != Some("cache") {
         let message =
@@ -56,7 +57,8 @@ pub(super) async fn cache_volume(engine: &Engine, machine: &str) -> Result<Strin
 pub(super) async fn create(engine: &Engine, parts: &Parts<'_>, tell: &dyn Fn(&str)) -> Result<String, Failure> {
     let name = format!("timetrial-{}-{}", parts.run, parts.target.machine);
     let options = CreateContainerOptions { name: Some(name), ..CreateContainerOptions::default() };
-    let created = engine.call("a container", engine.docker.create_container(Some(options), body(parts))).await;
+    let (docker, body) = (engine.docker.clone(), body(parts));
+    let created = engine.make("a container", async move { docker.create_container(Some(options), body).await }).await;
     let created = created.map_err(|failure| explain(failure, parts.target))?;
     for warning in &created.warnings {
         tell(&format!("{}: the engine warns: {warning}", parts.target.machine));

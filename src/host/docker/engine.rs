@@ -1,6 +1,7 @@
 //! The way to a Docker engine, and what is asked of it: always within a time, always with words for what went wrong.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use bollard::errors::Error;
 use bollard::models::SystemInfo;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use openssh::{ForwardType, Session, Socket};
+use tokio::sync::RwLock;
 use tokio::time::timeout;
 
 use crate::host::ssh_session::{self, SshOptions};
@@ -30,10 +32,15 @@ pub(super) struct Engine {
     pub docker: Docker,
     /// Where it is, in words.
     pub place: String,
+    /// What it is whatever way leads to it: a socket may have two names. Cloned machines can share an engine's id, and
+    /// hardly a name beside it.
+    pub identity: String,
     /// The kind of its processor, as `uname -m` names it.
     pub architecture: String,
     /// The socket by which it is reached from here.
     pub socket: PathBuf,
+    /// Read by each request that makes something, for as long as it is under way.
+    making: Arc<RwLock<()>>,
     /// What the way to another machine goes through, for as long as it is used.
     way: Option<Session>,
 }
@@ -98,12 +105,15 @@ impl Engine {
             let hint = format!("{}.{} is needed: Docker 20.10, or a later one", OLDEST.0, OLDEST.1);
             return Err(Failure::new("engine-too-old", message).hint(hint));
         }
-        let (architecture, socket) = (String::new(), socket.to_owned());
-        let mut engine = Self { docker, place, architecture, socket, way: None };
+        let (identity, architecture, socket) = (place.clone(), String::new(), socket.to_owned());
+        let mut engine = Self { docker, place, identity, architecture, socket, making: Arc::default(), way: None };
         let info: SystemInfo = engine.call("what it is", engine.docker.info()).await?;
         if info.os_type.as_deref().is_some_and(|kind| kind != "linux") {
             let message = format!("the Docker engine at {} runs no Linux containers", engine.place);
             return Err(Failure::new("engine-not-linux", message).hint("switch it to Linux containers"));
+        }
+        if let Some(id) = info.id.filter(|id| !id.is_empty()) {
+            engine.identity = format!("{id} {}", info.name.unwrap_or_default());
         }
         engine.architecture = uname_word(&info.architecture.unwrap_or_default()).to_owned();
         Ok(engine)
@@ -146,6 +156,31 @@ impl Engine {
             Ok(Err(error)) => Err(self.failure(what, &error)),
             Ok(Ok(answer)) => Ok(answer),
         }
+    }
+
+    /// The same for a request that makes something: it is seen through even where nobody waits for it any more. An engine
+    /// goes on with what it began, and what nobody hears of nobody removes.
+    pub async fn make<T: Send + 'static>(
+        &self,
+        what: &str,
+        request: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let under_way = Arc::clone(&self.making).read_owned().await;
+        let task = tokio::spawn(async move {
+            let _under_way = under_way;
+            timeout(CALL, request).await
+        });
+        match task.await {
+            Ok(Err(_)) => Err(silent(&self.place, what)),
+            Ok(Ok(Err(error))) => Err(self.failure(what, &error)),
+            Ok(Ok(Ok(answer))) => Ok(answer),
+            Err(error) => Err(Failure::new("engine", format!("asking for {what} ended: {error}"))),
+        }
+    }
+
+    /// Waits for what is being made: only then can be seen what there is. No such request takes longer than a call may.
+    pub async fn made(&self) {
+        let _ = self.making.write().await;
     }
 
     /// The same, where not being there is an answer.

@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use bollard::models::{ContainerSummary, ContainerSummaryStateEnum as State};
 use bollard::query_parameters::{
     ListImagesOptions, ListNetworksOptions, ListVolumesOptions, RemoveImageOptions, RemoveVolumeOptions,
 };
@@ -13,9 +12,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use crate::host::docker::engine::{CALL, Engine, Place};
+use crate::host::docker::engine::{CALL, Engine};
 use crate::host::docker::owner::{KEPT, MACHINE, RUN, is_gone, with_label};
-use crate::host::docker::{container, place, sweep};
+use crate::host::docker::{container, engine_at, place, sweep};
 use crate::wire::Failure;
 
 /// What something on an engine is.
@@ -66,8 +65,6 @@ pub struct Thing {
 #[derive(Debug)]
 pub struct EngineKeeper {
     engine: Engine,
-    /// What there is.
-    pub things: Vec<Thing>,
 }
 
 /// The machines and folders of an inventory: what is for others is shown and left alone.
@@ -85,20 +82,23 @@ impl EngineKeeper {
         Ok(place(said)?.to_string())
     }
 
-    /// Asks an engine.
-    pub async fn ask(said: Option<&str>, sockets: Option<&Path>, known: &Known) -> Result<Self, Failure> {
-        let engine = match place(said)? {
-            Place::Socket(socket) => Engine::open(&socket, socket.display().to_string()).await?,
-            Place::Ssh(host) => {
-                let no_place = || Failure::new("ssh", "there is no directory for ssh's sockets");
-                Engine::behind_ssh(&host, sockets.ok_or_else(no_place)?).await?
-            }
-        };
-        let mut things = containers(&engine).await?;
-        things.extend(volumes(&engine, known).await?);
-        things.extend(networks(&engine).await?);
-        things.extend(images(&engine, known).await?);
-        Ok(Self { engine, things })
+    /// Finds an engine.
+    pub async fn open(said: Option<&str>, sockets: Option<&Path>) -> Result<Self, Failure> {
+        Ok(Self { engine: engine_at(&place(said)?, sockets).await? })
+    }
+
+    /// What it is: two places with the same one are one engine.
+    pub fn identity(&self) -> &str {
+        &self.engine.identity
+    }
+
+    /// What there is.
+    pub async fn things(&self, known: &Known) -> Result<Vec<Thing>, Failure> {
+        let mut things = containers(&self.engine).await?;
+        things.extend(volumes(&self.engine, known).await?);
+        things.extend(networks(&self.engine).await?);
+        things.extend(images(&self.engine, known).await?);
+        Ok(things)
     }
 
     /// Removes one thing.
@@ -136,16 +136,13 @@ fn of_a_run(labels: &HashMap<String, String>) -> Option<String> {
     }
 }
 
-fn runs(container: &ContainerSummary) -> bool {
-    matches!(container.state, Some(State::RUNNING | State::PAUSED | State::RESTARTING))
-}
-
 async fn containers(engine: &Engine) -> Result<Vec<Thing>, Failure> {
     let found = sweep::our_containers(engine, RUN).await?;
+    let now = engine.now().await?;
     let things = found.iter().map(|container| {
         let labels = container.labels.clone().unwrap_or_default();
-        // One that has ended needs nobody any more.
-        let stays = of_a_run(&labels).filter(|_| runs(container));
+        // One that is only made yet may be started in a moment: its controller decides, not whether it runs.
+        let stays = of_a_run(&labels).filter(|_| !sweep::is_abandoned(&labels, "", sweep::idle_s(container, now)));
         let machine = labels.get(MACHINE).cloned();
         let (name, id) = (sweep::name_of(container), sweep::id_of(container));
         Thing { kind: ThingKind::Container, name, machine, bytes: None, stays, id }

@@ -12,7 +12,7 @@ mod sweep;
 pub use kept::{EngineKeeper, Known, Thing, ThingKind};
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,6 +65,7 @@ pub struct DockerTarget {
 #[derive(Debug)]
 pub struct Containers {
     run: String,
+    /// By their places; two places may be one engine.
     engines: Mutex<BTreeMap<String, Arc<Contact>>>,
 }
 
@@ -113,7 +114,11 @@ impl Containers {
     /// came so far as to be let go of. What could not be removed, in words.
     pub async fn close(&self) -> Vec<String> {
         let mut left = Vec::new();
-        for (_, contact) in std::mem::take(&mut *self.engines.lock().await) {
+        let places = std::mem::take(&mut *self.engines.lock().await);
+        let engines: BTreeMap<_, _> =
+            places.into_values().map(|contact| (contact.engine.identity.clone(), contact)).collect();
+        for contact in engines.into_values() {
+            contact.engine.made().await;
             if let Err(failure) = remove_all(&contact.engine, &self.run).await {
                 left.push(format!("{failure}; the next contact with that engine removes what is left there"));
             }
@@ -132,13 +137,13 @@ impl Containers {
         if let Some(contact) = engines.get(&place.to_string()) {
             return Ok(Arc::clone(contact));
         }
-        let engine = match &place {
-            Place::Socket(socket) => Engine::open(socket, place.to_string()).await?,
-            Place::Ssh(host) => {
-                let no_place = || Failure::new("ssh", "there is no directory for ssh's sockets");
-                Engine::behind_ssh(host, target.sockets.as_ref().ok_or_else(no_place)?).await?
-            }
-        };
+        let engine = engine_at(&place, target.sockets.as_deref()).await?;
+        let known = engines.values().find(|contact| contact.engine.identity == engine.identity).cloned();
+        if let Some(contact) = known {
+            engine.close().await;
+            engines.insert(place.to_string(), Arc::clone(&contact));
+            return Ok(contact);
+        }
         let swept = Mutex::new(sweep::sweep(&engine, &self.run).await?);
         let contact =
             Arc::new(Contact { engine: Arc::new(engine), network: Mutex::default(), images: Mutex::default(), swept });
@@ -190,6 +195,17 @@ impl Contact {
 fn place(said: Option<&str>) -> Result<Place, Failure> {
     let environment = std::env::var("DOCKER_HOST").ok();
     Place::of(said, environment.as_deref())
+}
+
+/// The engine at a place.
+async fn engine_at(place: &Place, sockets: Option<&Path>) -> Result<Engine, Failure> {
+    match place {
+        Place::Socket(socket) => Engine::open(socket, place.to_string()).await,
+        Place::Ssh(host) => {
+            let no_place = || Failure::new("ssh", "there is no directory for ssh's sockets");
+            Engine::behind_ssh(host, sockets.ok_or_else(no_place)?).await
+        }
+    }
 }
 
 /// Whether the engine that is named so, or by the environment, is reached by `ssh`, which needs a place for its sockets.

@@ -1,9 +1,11 @@
 //! The network that the containers of a campaign share: one of its own, or one that somebody made.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use bollard::models::{Ipam, IpamConfig, NetworkCreateRequest};
 use bollard::query_parameters::ListNetworksOptions;
+use tokio::time::{Instant, sleep};
 
 use crate::host::docker::engine::Engine;
 use crate::host::docker::owner::{RUN, labels, with_label};
@@ -60,7 +62,8 @@ pub(super) async fn own(
         ipam,
         ..NetworkCreateRequest::default()
     };
-    let created = engine.call("a network", engine.docker.create_network(request)).await;
+    let docker = engine.docker.clone();
+    let created = engine.make("a network", async move { docker.create_network(request).await }).await;
     let id = created.map_err(|failure| overlaps(failure, wanted.as_deref()))?.id;
     let network = OwnNetwork { id, subnet: wanted };
     *made = Some(network.clone());
@@ -102,12 +105,21 @@ pub(super) async fn existing(engine: &Engine, name: &str) -> Result<String, Fail
     }
 }
 
+/// What an engine began for us and we gave up, a build for one, holds on to the network until it has ended there.
+const LETTING_GO: Duration = Duration::from_secs(10);
+
 /// Removes the networks of a run.
 pub(super) async fn remove_of(engine: &Engine, run: &str) -> Result<(), Failure> {
     let options = ListNetworksOptions { filters: Some(with_label(&format!("{RUN}={run}"))) };
     for network in engine.call("its networks", engine.docker.list_networks(Some(options))).await? {
         let id = network.id.unwrap_or_default();
-        engine.look("the removal of a network", engine.docker.remove_network(&id)).await?;
+        let end = Instant::now() + LETTING_GO;
+        while let Err(failure) = engine.look("the removal of a network", engine.docker.remove_network(&id)).await {
+            if Instant::now() > end {
+                return Err(failure);
+            }
+            sleep(Duration::from_millis(250)).await;
+        }
     }
     Ok(())
 }

@@ -38,7 +38,7 @@ pub(super) async fn our_containers(engine: &Engine, label: &str) -> Result<Vec<C
 }
 
 /// Whether something belongs to nobody any more.
-fn is_abandoned(labels: &HashMap<String, String>, own_run: &str, age_s: Option<i64>) -> bool {
+pub(super) fn is_abandoned(labels: &HashMap<String, String>, own_run: &str, age_s: Option<i64>) -> bool {
     if labels.get(RUN).is_none_or(|run| run == own_run) {
         return false;
     }
@@ -46,6 +46,15 @@ fn is_abandoned(labels: &HashMap<String, String>, own_run: &str, age_s: Option<i
         Some(gone) => gone,
         None => age_s.is_some_and(|age| age > ABANDONED_S),
     }
+}
+
+fn runs(container: &ContainerSummary) -> bool {
+    matches!(container.state, Some(State::RUNNING | State::PAUSED | State::RESTARTING))
+}
+
+/// How old one is that does not run. The age of a running one says nothing: a campaign may take days.
+pub(super) fn idle_s(container: &ContainerSummary, now: i64) -> Option<i64> {
+    container.created.filter(|_| !runs(container)).map(|created| now - created)
 }
 
 /// How a container is called, for people.
@@ -67,13 +76,10 @@ async fn containers(engine: &Engine, own_run: &str) -> Result<Vec<String>, Failu
         let mut leaving = false;
         for container in our_containers(engine, RUN).await? {
             let labels = container.labels.clone().unwrap_or_default();
-            let runs = matches!(container.state, Some(State::RUNNING | State::PAUSED | State::RESTARTING));
-            // The age of a running one says nothing: a campaign may take days.
-            let age = container.created.filter(|_| !runs).map(|created| now - created);
-            if !is_abandoned(&labels, own_run, age) {
+            if !is_abandoned(&labels, own_run, idle_s(&container, now)) {
                 continue;
             }
-            if runs && Instant::now() < end {
+            if runs(&container) && Instant::now() < end {
                 leaving = true;
                 continue;
             }

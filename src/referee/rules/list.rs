@@ -1,9 +1,9 @@
 //! Every rule on figures, in order: what makes a trial invalid, then what the load generator told, then what was seen.
 
 use crate::referee::rules::{
-    Case, calm, connections, corrected, document, duration, ending, errors, impossible, keep_alive, leftovers,
-    littles_law, load_protocol, network_changed, network_limit, printed_rate, protocol, rate_reached, status, success,
-    workers,
+    Case, calm, connections, connections_lost, corrected, document, duration, ending, errors, impossible, keep_alive,
+    leftovers, littles_law, load_protocol, network_changed, network_limit, printed_rate, protocol, rate_reached,
+    status, success, workers,
 };
 use crate::referee::verdict::Rule;
 
@@ -11,11 +11,12 @@ use crate::referee::verdict::Rule;
 type Check = fn(&Case<'_>) -> Option<String>;
 
 /// The rules on figures.
-pub const FIGURE_RULES: [(Rule, Check); 20] = [
+pub const FIGURE_RULES: [(Rule, Check); 21] = [
     (impossible::RULE, impossible::check),
     (success::RULE, success::check),
     (document::RULE, document::check),
     (load_protocol::RULE, load_protocol::check),
+    (connections_lost::RULE, connections_lost::check),
     (ending::RULE, ending::check),
     (status::RULE, status::check),
     (errors::RULE, errors::check),

@@ -3,6 +3,7 @@
 mod calm;
 mod case;
 mod connections;
+mod connections_lost;
 mod corrected;
 mod document;
 mod duration;
