@@ -48,6 +48,16 @@ pub fn kept(state: &Path) -> Vec<Kept> {
 
 /// Removes it; what that was.
 pub fn remove(state: &Path) -> Result<Vec<Kept>, Failure> {
+    // What is behind a link was put there by somebody else, or for something else.
+    for (folder, ..) in FOLDERS {
+        let path = state.join(folder);
+        if fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink()) {
+            let message = format!("{} is a link, and nothing is removed by way of one", path.display());
+            return Err(Failure::new("state-dir-not-safe", message).hint(
+                "look where it leads and who put it there; remove what is behind it yourself, and then the link",
+            ));
+        }
+    }
     let removed = kept(state);
     // What a request led to goes first: whatever cuts this off, nothing points at what is gone.
     for folder in ["requests", "venvs", "roots", "apt", "bin"] {
@@ -64,6 +74,9 @@ pub fn remove(state: &Path) -> Result<Vec<Kept>, Failure> {
 }
 
 fn entries(folder: &Path, naming: Naming) -> Vec<PathBuf> {
+    if fs::symlink_metadata(folder).map_or(true, |found| !found.is_dir()) {
+        return Vec::new();
+    }
     let found = fs::read_dir(folder).into_iter().flatten().flatten();
     let ours = found.filter(|entry| entry.file_name().to_str().is_some_and(|name| naming.fits(name)));
     ours.map(|entry| entry.path()).collect()
@@ -113,5 +126,21 @@ mod tests {
             assert!(place.path().join(stays).exists(), "{stays}");
         }
         assert!(!place.path().join("requests").exists() && !place.path().join("apt").exists());
+    }
+    #[test]
+    fn what_is_behind_a_link_is_not_removed() {
+        let place = tempfile::tempdir().unwrap();
+        let (state, theirs) = (place.path().join("state"), place.path().join("theirs"));
+        let precious = theirs.join("0123456789abcdef/thesis.txt");
+        fs::create_dir_all(precious.parent().unwrap()).unwrap();
+        fs::write(&precious, "years").unwrap();
+        fs::create_dir_all(state.join("requests")).unwrap();
+        fs::write(state.join("requests/0123456789abcdef"), "x").unwrap();
+        std::os::unix::fs::symlink(&theirs, state.join("roots")).unwrap();
+        assert_eq!(kept(&state).len(), 1);
+        let failure = remove(&state).unwrap_err();
+        assert_eq!(failure.code, "state-dir-not-safe");
+        assert!(failure.message.contains("state/roots is a link"), "{}", failure.message);
+        assert!(precious.exists() && state.join("requests/0123456789abcdef").exists());
     }
 }

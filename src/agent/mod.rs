@@ -8,6 +8,7 @@ mod identity;
 mod kept;
 mod listeners;
 mod output;
+mod own;
 mod probe;
 mod probe_http2;
 mod process;

@@ -8,13 +8,14 @@
 //! <state>/w/<8 hex>/       work of one run: removed at its end, or at the next contact
 //! ```
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::agent::identity::{Identity, home};
+use crate::agent::own;
 use crate::agent::process::MARK;
 use crate::agent::work;
 use crate::wire::Failure;
@@ -169,12 +170,16 @@ const ENTRIES: [&str; 8] = ["lock", "bin", "requests", "roots", "venvs", "apt", 
 
 /// Takes a directory only if it is empty or ours: what is in it is locked, filled and swept.
 fn take(directory: &Path) -> Result<(), Failure> {
+    // Nothing is made where somebody else could move it away, and what somebody else made in the meantime is not ours.
+    own::check(directory)?;
     make(directory, 0o755)?;
+    own::check(directory)?;
     let entries = fs::read_dir(directory).map_err(|error| cannot("read", directory, &error))?;
     let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
     let has = |name: &str| names.iter().any(|found| found == name);
     let stranger = names.iter().find(|found| !ENTRIES.iter().any(|name| found == name));
-    if has(MARKER) {
+    let marker = directory.join(MARKER);
+    if own::is_there(&marker)? {
         return Ok(());
     }
     // Where the work lies on a volume of its own, the engine made the place that it is seen at, and nothing else.
@@ -188,8 +193,8 @@ fn take(directory: &Path) -> Result<(), Failure> {
         )
         .hint(format!("name an own, empty folder as `state_dir` in hosts.toml, such as {}", own.display())));
     }
-    let marker = directory.join(MARKER);
-    fs::write(&marker, "the cache and the work of timetrial\n").map_err(|error| cannot("write", &marker, &error))
+    let written = own::open(&marker)?.write_all(b"the cache and the work of timetrial\n");
+    written.map_err(|error| cannot("write", &marker, &error))
 }
 
 fn is_empty(directory: &Path) -> bool {
@@ -212,13 +217,7 @@ pub fn cannot(what: &str, path: &Path, error: &std::io::Error) -> Failure {
 
 fn lock_alone(directory: &Path, owner: &str, while_busy: &dyn Fn(Option<String>) -> bool) -> Result<File, Failure> {
     let path = directory.join("lock");
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(|error| cannot("open", &path, &error))?;
+    let mut file = own::open(&path)?;
     let start = Instant::now();
     let mut told = false;
     while file.try_lock().is_err() {
@@ -285,7 +284,7 @@ mod tests {
     #[test]
     fn a_directory_of_somebody_else_is_refused_and_not_changed() {
         let place = tempfile::tempdir().unwrap();
-        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o2755)).unwrap();
         for (name, lock) in [("w/precious", None), ("pool", Some("lock"))] {
             fs::create_dir_all(place.path().join(name)).unwrap();
             if let Some(lock) = lock {
@@ -294,7 +293,7 @@ mod tests {
             assert_eq!(open(place.path(), "run").unwrap_err().code, "state-dir-not-ours", "{name}");
         }
         assert_eq!(fs::read_to_string(place.path().join("lock")).unwrap(), "mine");
-        assert_eq!(fs::metadata(place.path()).unwrap().permissions().mode() & 0o7777, 0o1777);
+        assert_eq!(fs::metadata(place.path()).unwrap().permissions().mode() & 0o7777, 0o2755);
     }
 
     #[test]
@@ -325,12 +324,40 @@ mod tests {
     #[test]
     fn an_empty_directory_and_a_cache_of_an_earlier_build_are_taken_as_they_are() {
         let place = tempfile::tempdir().unwrap();
-        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o2770)).unwrap();
+        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o2750)).unwrap();
         assert!(open(place.path(), "one").unwrap().close());
         fs::remove_file(place.path().join(MARKER)).unwrap();
         fs::create_dir(place.path().join("venvs")).unwrap();
         assert!(open(place.path(), "two").unwrap().close());
-        assert_eq!(fs::metadata(place.path()).unwrap().permissions().mode() & 0o7777, 0o2770);
+        assert_eq!(fs::metadata(place.path()).unwrap().permissions().mode() & 0o7777, 0o2750);
+    }
+
+    #[test]
+    fn a_lock_or_a_marker_that_is_a_link_is_refused_and_what_is_behind_it_not_changed() {
+        let place = tempfile::tempdir().unwrap();
+        let state = place.path().join("state");
+        let thesis = place.path().join("thesis.txt");
+        fs::write(&thesis, "years").unwrap();
+        for name in ["lock", MARKER] {
+            assert!(open(&state, "one").unwrap().close());
+            fs::remove_file(state.join(name)).unwrap();
+            std::os::unix::fs::symlink(&thesis, state.join(name)).unwrap();
+            let failure = open(&state, "two").unwrap_err();
+            assert_eq!(failure.code, "state-dir-not-safe");
+            assert!(failure.message.ends_with(&format!("state/{name} is a link")), "{}", failure.message);
+            assert_eq!(fs::read_to_string(&thesis).unwrap(), "years");
+            fs::remove_dir_all(&state).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_directory_that_others_can_write_is_refused_before_anything_is_made() {
+        let place = tempfile::tempdir().unwrap();
+        fs::set_permissions(place.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        for state in [place.path().to_owned(), place.path().join("state")] {
+            assert_eq!(open(&state, "run").unwrap_err().code, "state-dir-not-safe");
+            assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+        }
     }
 
     #[test]

@@ -80,10 +80,13 @@ fn machine(event: &Happening) -> Vec<String> {
                 rows.join(", ")
             )]
         }
-        Happening::NetworkChecked { client, server, tool, figures, .. } => {
+        Happening::NetworkChecked { client, server, tool, figures, loopback, .. } => {
             let (client, server) = (printable(client), printable(server));
-            let way =
-                if client == server { format!("loopback of {server}") } else { format!("network {client} - {server}") };
+            let way = if *loopback || client == server {
+                format!("loopback of {server}")
+            } else {
+                format!("network {client} - {server}")
+            };
             let [there, back] = [&figures.to_server, &figures.to_client].map(|flow| bit_rate(flow.bits_per_second()));
             vec![format!("  {way}, both ways at once by {}: requests {there}, answers {back}", printable(tool))]
         }

@@ -67,6 +67,9 @@ pub enum Happening {
         server: String,
         tool: String,
         figures: NetworkFigures,
+        /// Whether both are one machine, perhaps by two names, so that no network was between them.
+        #[serde(default)]
+        loopback: bool,
         client_command: Vec<String>,
         server_command: Vec<String>,
         took_ms: u64,

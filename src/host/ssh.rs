@@ -12,16 +12,19 @@ use tokio::time::timeout;
 
 use crate::host::binary::Binary;
 use crate::host::link::GOODBYE;
-use crate::host::ssh_end::{End, Ending};
+use crate::host::ssh_end::{End, Ending, broken};
 use crate::host::ssh_session::{SshOptions, open, words};
 use crate::host::{Link, LinkError};
 use crate::wire::Failure;
 
 /// Finds the binary there and becomes the agent.
-const PLACE: &str = include_str!("place.sh");
+const PLACE: &str = concat!(include_str!("own.sh"), include_str!("place.sh"));
 
 /// Puts the binary in its place.
-const INSTALL: &str = include_str!("install.sh");
+const INSTALL: &str = concat!(include_str!("own.sh"), include_str!("install.sh"));
+
+/// Makes the file that the binary is sent to, and removes it.
+const SEND: &str = include_str!("send.sh");
 
 /// What a line of the scripts begins with.
 const WORD: &str = "timetrial-place/1 ";
@@ -207,6 +210,10 @@ fn understand(target: &SshTarget, line: &str, stderr: &Collected) -> Result<Said
             .hint("set `state_dir` of this machine in hosts.toml")),
         "not-ours" => Err(Failure::new("state-dir-not-ours", format!("the state directory holds `{rest}`, which is not ours"))
             .hint("name an own, empty folder as `state_dir` of this machine in hosts.toml")),
+        "not-safe" => Err(Failure::new("state-dir-not-safe", format!("the state directory is not safe: {rest}")).hint(
+            "choose a `state_dir` in hosts.toml that only root and the user of the agent (root where it becomes root) can \
+             change, and so with each folder above it, such as /srv/timetrial; or mend that one: chown, chmod go-w",
+        )),
         "wrong" => Err(Failure::new("place", format!("what arrived is not what was sent: its SHA-256 is {rest}"))
             .hint("is the disk there full, or failing?")),
         _ => Err(Failure::new("place", format!("the machine said `{line}`")).detail(stderr.lines())),
@@ -220,7 +227,56 @@ fn channel(error: &openssh::Error) -> Failure {
 
 /// Sends the binary, and has it checked and put in its place.
 async fn send(target: &SshTarget, session: &Arc<Session>, state: &str) -> Result<(), Failure> {
-    let sent = upload(target, session).await?;
+    let sent = Sent::make(session).await?;
+    let installed = match upload(target, session, &sent.path).await {
+        Ok(()) => install(target, session, state, &sent.path).await,
+        failed => failed,
+    };
+    // Whatever came of it: what was sent is a copy by now, or of no use.
+    sent.remove().await;
+    match installed {
+        Err(failure) => Err(broken(session).await.map_or(failure, |how| {
+            Failure::new("ssh", format!("{how} while our program was sent"))
+                .hint("nothing was put in its place: try again when the network to the machine is steady")
+        })),
+        installed => installed,
+    }
+}
+
+/// The file there that the binary is sent to. It lives as long as the channel of the shell that made it.
+struct Sent {
+    path: String,
+    shell: Child<Arc<Session>>,
+}
+
+impl Sent {
+    /// Makes it, in the user's own reach.
+    async fn make(session: &Arc<Session>) -> Result<Self, Failure> {
+        let mut command = Arc::clone(session).arc_command("sh");
+        command.arg("-c").arg(SEND).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut shell = command.spawn().await.map_err(|error| channel(&error))?;
+        let no_pipe = || Failure::new("ssh", "the channel has no output");
+        let stderr = Collected::default();
+        stderr.follow(shell.stderr().take().ok_or_else(no_pipe)?);
+        let mut stdout = shell.stdout().take().ok_or_else(no_pipe)?;
+        let line = timeout(PATIENCE, said(&mut stdout, &stderr)).await.ok().flatten();
+        match line.as_deref().and_then(|line| line.strip_prefix("sent ")) {
+            Some(path) if path.starts_with('/') => Ok(Self { path: path.to_owned(), shell }),
+            _ => Err(Failure::new("place", "the machine can't make a temporary file")
+                .detail(stderr.lines())
+                .hint("is its /tmp full or read-only?")),
+        }
+    }
+
+    /// Its shell removes it when nothing more can come from here.
+    async fn remove(mut self) {
+        drop(self.shell.stdin().take());
+        let _ = timeout(PATIENCE, self.shell.wait()).await;
+    }
+}
+
+/// Has what was sent checked and put in its place.
+async fn install(target: &SshTarget, session: &Arc<Session>, state: &str, sent: &str) -> Result<(), Failure> {
     let mut command = if target.become_root {
         let mut command = session.command("sudo");
         command.arg("-n").arg("sh");
@@ -228,10 +284,8 @@ async fn send(target: &SshTarget, session: &Arc<Session>, state: &str) -> Result
     } else {
         session.command("sh")
     };
-    command.arg("-c").arg(INSTALL).arg("timetrial").arg(&target.binary.sha256).arg(state).arg(&sent);
+    command.arg("-c").arg(INSTALL).arg("timetrial").arg(&target.binary.sha256).arg(state).arg(sent);
     let output = timeout(PATIENCE, command.output()).await;
-    // Whatever came of it: what was sent is a copy by now, or of no use. It may be gone with the connection.
-    let _ = timeout(PATIENCE, session.command("rm").arg("-f").arg(&sent).output()).await;
     let output = output
         .map_err(|_| Failure::new("place", format!("{state} could not be written within {} s", PATIENCE.as_secs())))?
         .map_err(|error| channel(&error))?;
@@ -248,18 +302,8 @@ async fn send(target: &SshTarget, session: &Arc<Session>, state: &str) -> Result
     }
 }
 
-/// Sends the binary into the user's own reach; the path there.
-async fn upload(target: &SshTarget, session: &Arc<Session>) -> Result<String, Failure> {
-    let temporary = timeout(PATIENCE, session.command("mktemp").output()).await;
-    let temporary = temporary
-        .map_err(|_| Failure::new("place", "the machine did not make a temporary file in time"))?
-        .map_err(|error| channel(&error))?;
-    let path = String::from_utf8_lossy(&temporary.stdout).lines().last().unwrap_or_default().trim().to_owned();
-    if !temporary.status.success() || !path.starts_with('/') {
-        let said = String::from_utf8_lossy(&temporary.stderr).trim().to_owned();
-        return Err(Failure::new("place", format!("the machine can't make a temporary file: {said}"))
-            .hint("is its /tmp full or read-only?"));
-    }
+/// Sends the binary into that file.
+async fn upload(target: &SshTarget, session: &Arc<Session>, path: &str) -> Result<(), Failure> {
     let failed = |error: openssh_sftp_client::Error| {
         Failure::new("sftp", format!("the binary can't be sent to {path}: {error}"))
             .hint(
@@ -269,13 +313,12 @@ async fn upload(target: &SshTarget, session: &Arc<Session>) -> Result<String, Fa
     };
     let sending = async {
         let sftp = Sftp::from_clonable_session(Arc::clone(session), SftpOptions::default()).await.map_err(failed)?;
-        sftp.fs().write(Path::new(&path), &target.binary.bytes).await.map_err(failed)?;
+        sftp.fs().write(Path::new(path), &target.binary.bytes).await.map_err(failed)?;
         sftp.close().await.map_err(failed)
     };
     timeout(SENDING, sending)
         .await
-        .map_err(|_| Failure::new("sftp", format!("the binary was not sent within {} s", SENDING.as_secs())))??;
-    Ok(path)
+        .map_err(|_| Failure::new("sftp", format!("the binary was not sent within {} s", SENDING.as_secs())))?
 }
 
 impl SshHost {

@@ -61,11 +61,27 @@ impl Ending {
     /// In words. It is asked when the streams have ended; nothing if it knows no more than they do.
     pub(super) async fn words(mut self) -> Option<String> {
         let how = timeout(SOON, self.end.known()).await.ok().flatten();
-        // The connection's own process answers this, or has ended with the connection.
-        let stands = matches!(timeout(SOON, self.session.check()).await, Ok(Ok(())));
+        let stands = stands(&self.session).await;
         let last = last_words(self.session.control_socket());
         words(how, stands, last.as_deref())
     }
+}
+
+/// The connection's own process answers this, or has ended with the connection.
+async fn stands(session: &Session) -> bool {
+    matches!(timeout(SOON, session.check()).await, Ok(Ok(())))
+}
+
+/// How the connection broke, if it is what something else failed by.
+pub(super) async fn broken(session: &Session) -> Option<String> {
+    if stands(session).await {
+        // Its own process may be about to end.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        if stands(session).await {
+            return None;
+        }
+    }
+    words(None, false, last_words(session.control_socket()).as_deref())
 }
 
 fn words(how: Option<How>, stands: bool, last: Option<&str>) -> Option<String> {

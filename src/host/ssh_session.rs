@@ -108,9 +108,10 @@ async fn connect(options: &SshOptions) -> Result<Session, Failure> {
 
 /// The configuration that `ssh` reads: ours, which includes the user's own. A jump host, whoever names it, is reached by
 /// another ssh, which takes nothing of the first from its arguments but this file: so the strictness about host keys, the
-/// key and the known hosts stand in it. Whatever stands first counts.
+/// key and the known hosts stand in it. Whatever stands first counts. With a `LogLevel` of `QUIET` or `ERROR` ssh would not
+/// say why it refuses, or why a link ended.
 fn configuration(options: &SshOptions) -> Result<PathBuf, Failure> {
-    let mut text = String::from("Host *\n  StrictHostKeyChecking yes\n  BatchMode yes\n");
+    let mut text = String::from("Host *\n  StrictHostKeyChecking yes\n  BatchMode yes\n  LogLevel INFO\n");
     let quoted = |path: &Path| format!("\"{}\"", path.display());
     if let Some(key) = &options.key {
         text += &format!("  IdentityFile {}\n  IdentitiesOnly yes\n", quoted(key));
@@ -142,12 +143,12 @@ pub fn words(error: &openssh::Error) -> String {
 /// What ssh's own words mean, and what to do. They name the host that refused, which may be a jump host on the way.
 fn refusal(options: &SshOptions, said: &str) -> Failure {
     let SshOptions { host, .. } = options;
-    let port = options.port.map(|port| format!(" -p {port}")).unwrap_or_default();
-    let file = options.known_hosts.as_ref().map_or("~/.ssh/known_hosts".to_owned(), |file| file.display().to_string());
+    let file = options.known_hosts.as_ref();
+    let file = file.map_or("~/.ssh/known_hosts".to_owned(), |file| quoted(&file.display().to_string()));
     let user = options.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
-    let by_hand = format!("ssh{port} {user}{host} true");
+    let by_hand = format!("ssh{} {user}{host} true", as_configured(options));
     let has = |words: &str| said.contains(words);
-    let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('@')).take(8);
+    let lines = || said.lines().map(str::trim).filter(|line| !line.is_empty() && !is_frame(line)).take(8);
 
     if has("IDENTIFICATION HAS CHANGED") {
         let name = between(said, "Host key for ", " has changed").map_or_else(|| known_name(options), str::to_owned);
@@ -168,9 +169,10 @@ fn refusal(options: &SshOptions, said: &str) -> Failure {
             format!("the host key of {name} is not known, and is never learned unseen"),
         )
         .hint(format!(
-            "compare the key that `ssh-keyscan{port} {host} | ssh-keygen -lf -` shows with the machine's own \
-             (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub there), then add it to {file}: \
-             ssh-keyscan{port} {host} >> {file}"
+            "get the key once: {}ssh-keyscan{port} {host} > found-key; compare what `ssh-keygen -lf found-key` shows with \
+             the machine's own (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub there); then add that same file: \
+             cat found-key >> {file}",
+            from_the_last_hop(options)
         ))
     } else if has("Permission denied (") || has("Too many authentication failures") || has("no such identity") {
         let key = options
@@ -197,6 +199,48 @@ fn refusal(options: &SshOptions, said: &str) -> Failure {
     } else {
         no_answer(options, said, &by_hand).detail(lines())
     }
+}
+
+/// The frame that ssh draws around what is urgent; the first of its lines may have words of ours before it.
+fn is_frame(line: &str) -> bool {
+    line.starts_with('@') || line.contains("@@@@")
+}
+
+/// The options with which `ssh` by hand goes the way that we go.
+fn as_configured(options: &SshOptions) -> String {
+    let quoted = |path: &Path| quoted(&path.display().to_string());
+    let mut text = String::new();
+    if let Some(config) = &options.config {
+        text += &format!(" -F {}", quoted(config));
+    }
+    if let Some(key) = &options.key {
+        text += &format!(" -i {}", quoted(key));
+    }
+    if let Some(file) = &options.known_hosts {
+        text += &format!(" -o UserKnownHostsFile={}", quoted(file));
+    }
+    if let Some(jump) = &options.jump {
+        text += &format!(" -J {jump}");
+    }
+    if let Some(port) = options.port {
+        text += &format!(" -p {port}");
+    }
+    text
+}
+
+/// What is behind a jump host can be asked for its key only from there.
+fn from_the_last_hop(options: &SshOptions) -> String {
+    let Some(jump) = &options.jump else { return String::new() };
+    let (before, last) = jump.rsplit_once(',').map_or((None, jump.as_str()), |(before, last)| (Some(before), last));
+    let hop = SshOptions { jump: before.map(str::to_owned), ..hop_of(options, last) };
+    let user = hop.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+    format!("ssh{} {user}{} ", as_configured(&hop), hop.host)
+}
+
+/// A word for a shell, in quotation marks if it needs them.
+fn quoted(word: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-+:@%,=".contains(&byte);
+    if word.bytes().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 /// The same where nobody was there to refuse anything.
@@ -254,7 +298,7 @@ mod tests {
             "ssh-host-key-unknown",
         );
         check(
-            "@@@@@\n@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\nOffending ED25519 key in known:1\n\
+            "failed to connect: @@@@@\n@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\nOffending ED25519 key in known:1\n\
              Host key verification failed.",
             "ssh-host-key-changed",
         );
@@ -279,6 +323,29 @@ mod tests {
         check("ssh://gate:2200", None, "gate", Some(2200));
         check("you@[fd00::1]:2200", Some("you"), "fd00::1", Some(2200));
         check("fd00::1", None, "fd00::1", None);
+    }
+
+    #[test]
+    fn what_is_to_be_tried_by_hand_goes_the_way_that_we_go() {
+        let options = SshOptions {
+            host: "lab".to_owned(),
+            user: Some("me".to_owned()),
+            port: Some(2222),
+            key: Some("/my keys/id".into()),
+            known_hosts: Some("/k".into()),
+            config: Some("/c".into()),
+            jump: Some("a,you@gate:2200".to_owned()),
+            ..SshOptions::default()
+        };
+        let hint = refusal(&options, "me@lab: Permission denied (publickey).").hint.unwrap();
+        let by_hand = "ssh -F /c -i '/my keys/id' -o UserKnownHostsFile=/k -J a,you@gate:2200 -p 2222 me@lab true";
+        assert!(hint.contains(by_hand), "{hint}");
+        let hint = refusal(&options, "Host key verification failed.").hint.unwrap();
+        let there = "-o UserKnownHostsFile=/k -J a -p 2200 you@gate ssh-keyscan -p 2222 lab > found-key; ";
+        assert!(hint.contains(there), "{hint}");
+        let said =
+            "failed to connect: @@@@@@@\n@ WARNING: IDENTIFICATION HAS CHANGED! @\n@@@@@@@\nOffending key in known:1";
+        assert_eq!(refusal(&options, said).detail, ["Offending key in known:1"]);
     }
 
     #[test]

@@ -90,6 +90,7 @@ fn judge_begun(run: &StoredRun, stored: &StoredTrial, calm: &BTreeMap<&str, f64>
         daemon: run.plan.daemon(&stored.trial.daemon),
         cpu_percent: calm.get(stored.trial.id.as_str()).copied(),
         checks: &checks,
+        one_machine: run.same_machine(&trial.client, &trial.server),
         answer_rate: run.answer_rate(&trial.client, &trial.server),
     };
     let mut found: Vec<(Gives, Finding)> = FIGURE_RULES

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
+use tokio::sync::mpsc::{self, UnboundedSender};
 
-use crate::event::Reason;
+use crate::event::{Happening, Reason};
 use crate::host::{Connection, Host, Link, LinkError};
 use crate::plan::Machine;
 use crate::run::campaign::{Connected, State, stop_if_asked};
@@ -33,14 +34,66 @@ where
     }
     all_failures(failed)?;
     let shared = if machines.len() > 1 { share(state).await? } else { BTreeMap::new() };
+    stop_if_asked(state)?;
+    let mut answers = greet(state, &shared).await?;
+    let mut failed = Vec::new();
     for machine in machines {
-        stop_if_asked(state)?;
-        match shared.get(&machine.name) {
-            None => prepare::hello(state, machine).await?,
-            Some(other) => prepare::shares(state, machine, other)?,
+        let told = match (shared.get(&machine.name), answers.remove(&machine.name)) {
+            (Some(other), _) => prepare::shares(state, machine, other),
+            (None, Some(Ok(reply))) => prepare::welcome(state, machine, reply),
+            (None, Some(Err(error))) => Err(RunError::Link(error)),
+            (None, None) => Ok(()),
+        };
+        match told {
+            Err(error @ RunError::Link(_)) => failed.push(error),
+            other => other?,
         }
     }
-    Ok(())
+    all_failures(failed)
+}
+
+/// Opens all conversations at once: an agent may wait for the one of an earlier run to leave, and says so.
+async fn greet(
+    state: &mut State<'_>,
+    shared: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, Result<Reply, LinkError>>, RunError> {
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let owners = state.campaign.plan.machines.iter().filter(|machine| !shared.contains_key(&machine.name));
+    let mut hellos = Vec::new();
+    for machine in owners {
+        let (link, request, tell) = (state.link(&machine.name)?, prepare::hello(state, machine), tell.clone());
+        hellos.push(async move { (machine.name.clone(), ask_telling(&link, request, tell).await) });
+    }
+    let answers = join_all(hellos);
+    tokio::pin!(answers);
+    loop {
+        tokio::select! {
+            answers = &mut answers => return Ok(answers.into_iter().collect()),
+            signal = state.campaign.stop.asked() => return Err(RunError::Interrupted(signal)),
+            Some((machine, name, line)) = told.recv() => {
+                state.emitter.emit(Happening::ProvisionProgress { machine, name, line })?;
+            }
+        }
+    }
+}
+
+/// A line of progress: the machine, what it is about, the line.
+type Line = (String, String, String);
+
+/// Asks for something long, passing its progress on.
+async fn ask_telling(link: &Link, request: Request, tell: UnboundedSender<Line>) -> Result<Reply, LinkError> {
+    let mut progress = link.progress().await;
+    let reply = link.ask(request);
+    tokio::pin!(reply);
+    loop {
+        tokio::select! {
+            reply = &mut reply => return reply,
+            Some((name, line)) = progress.recv() => {
+                // Nobody listens any more when the user stops the campaign.
+                let _ = tell.send((link.machine().to_owned(), name, line));
+            }
+        }
+    }
 }
 
 /// Nothing was changed yet, so whoever mends one machine wants to hear of all of them.

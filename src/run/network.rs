@@ -24,6 +24,9 @@ const SLACK: Duration = Duration::from_secs(15);
 /// A side that is asked to end has this long for its last words.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// A check whose two sides missed each other is made so often in all.
+const ATTEMPTS: u32 = 3;
+
 /// Checks every way that load takes with every tool of the plan. Before the first trial a network that can't be checked
 /// is one that nothing should be measured over; after the last one what was measured stays, and the doubt is told.
 pub async fn check(state: &mut State<'_>, when: Moment) -> Result<(), RunError> {
@@ -31,7 +34,9 @@ pub async fn check(state: &mut State<'_>, when: Moment) -> Result<(), RunError> 
     for pair in &check.pairs {
         for tool in &check.tools {
             stop_if_asked(state)?;
-            match (one(state, Way { when, check, pair, tool }).await, when) {
+            let loopback = state.link(&pair.client)?.is_same(&state.link(&pair.server)?);
+            let way = Way { when, check, pair, tool, loopback, attempt: 1 };
+            match (one(state, way).await, when) {
                 (Ok(()), _) => {}
                 (Err(TrialError::Fatal(error)), _) => return Err(error),
                 (Err(TrialError::Failed(reason)), Moment::Before) => return Err(RunError::NotFit(reason)),
@@ -65,12 +70,19 @@ struct Way<'a> {
     check: &'a NetworkCheck,
     pair: &'a NetworkPair,
     tool: &'a NetworkTool,
+    /// Whether both are one machine, perhaps by two names.
+    loopback: bool,
+    /// The how many-th attempt this is, from 1.
+    attempt: u32,
 }
 
 impl Way<'_> {
-    fn raw(&self, name: &str) -> String {
+    /// `iperf-client.stdout`, and of the second attempt `iperf-client-2.stdout`
+    fn raw(&self, side: &str, stream: &str) -> String {
         let tool = &self.tool.name;
-        paths::network(self.when, &self.pair.client, &self.pair.server, &format!("{tool}-{name}"))
+        let again = if self.attempt > 1 { format!("-{}", self.attempt) } else { String::new() };
+        let name = format!("{tool}-{side}{again}.{stream}");
+        paths::network(self.when, &self.pair.client, &self.pair.server, &name)
     }
 
     /// `the network between a and b`
@@ -78,6 +90,8 @@ impl Way<'_> {
         let NetworkPair { client, server } = self.pair;
         if client == server {
             format!("the loopback of {server}")
+        } else if self.loopback {
+            format!("the loopback between {client} and {server}, which are one machine,")
         } else {
             format!("the network between {client} and {server}")
         }
@@ -104,15 +118,62 @@ struct Side {
     stderr: Vec<u8>,
 }
 
-async fn one(state: &mut State<'_>, way: Way<'_>) -> Result<(), TrialError> {
-    let begun = Instant::now();
+/// One check, made again where its two sides missed each other: that says nothing of the network.
+async fn one(state: &mut State<'_>, mut way: Way<'_>) -> Result<(), TrialError> {
     let Way { when, pair, check, .. } = way;
     let tool = tool::find_network(&way.tool.name).ok_or_else(|| {
         way.failed("unknown-tool", format!("this build knows no network tool `{}`", way.tool.name), None)
     })?;
-    let (client, server, name) = (pair.client.clone(), pair.server.clone(), way.tool.name.clone());
-    state.emitter.emit(Happening::NetworkCheckStarted { when, client, server, tool: name })?;
     let request = request(state.campaign.plan, check, pair);
+    let (begun, [client, server], mut figures) = loop {
+        let begun = Instant::now();
+        let (client, server, name) = (pair.client.clone(), pair.server.clone(), way.tool.name.clone());
+        state.emitter.emit(Happening::NetworkCheckStarted { when, client, server, tool: name })?;
+        let sides = attempt(state, way, tool, &request).await?;
+        let outputs = sides.each_ref().map(|(_, output)| output);
+        match tool.parse(&request, Sides { client: outputs[0], server: outputs[1] }) {
+            Ok(figures) => break (begun, sides.map(|(command, _)| command), figures),
+            Err(error) if error.may_pass() && way.attempt < ATTEMPTS => {
+                let (what, attempt) = (way.what(), way.attempt);
+                let message = format!(
+                    "attempt {attempt} of at most {ATTEMPTS} to check {what} failed and is repeated: {error}; what it printed \
+                     is kept beside {}",
+                    way.raw("client", "stdout")
+                );
+                state.emitter.emit(Happening::Warning { message })?;
+                way.attempt += 1;
+            }
+            Err(error) => return Err(unreadable(way, &error)),
+        }
+    };
+    let version = way.tool.provisions.get(&pair.client).and_then(|name| state.versions.get(name));
+    if let Some(version) = version.and_then(|versions| versions.get(tool.package())) {
+        figures.tool = format!("{} {version}", way.tool.name);
+    }
+    Ok(state.emitter.emit(Happening::NetworkChecked {
+        when,
+        client: pair.client.clone(),
+        server: pair.server.clone(),
+        tool: way.tool.name.clone(),
+        figures,
+        loopback: way.loopback,
+        client_command: client,
+        server_command: server,
+        took_ms: millis(begun),
+    })?)
+}
+
+/// A side's command, as run, and what it printed.
+type Ended = (Vec<String>, Output);
+
+/// Runs both sides once, the client's first in the answer. Both are gone afterwards, and their ports are free.
+async fn attempt(
+    state: &mut State<'_>,
+    way: Way<'_>,
+    tool: &dyn tool::NetworkTool,
+    request: &NetworkRequest,
+) -> Result<[Ended; 2], TrialError> {
+    let Way { pair, check, .. } = way;
     let back = tool.back_port(check.port).map(|port| (&pair.client, port));
     let used: Vec<(&String, u16)> = std::iter::once((&pair.server, check.port)).chain(back).collect();
     for (machine, port) in &used {
@@ -121,8 +182,8 @@ async fn one(state: &mut State<'_>, way: Way<'_>) -> Result<(), TrialError> {
             return Err(TrialError::Failed(reason));
         }
     }
-    let mut server = start(state, way, "server", &pair.server, tool.server(&request)).await?;
-    let exchanged = exchange(state, way, &mut server, tool.client(&request)).await;
+    let mut server = start(state, way, "server", &pair.server, tool.server(request)).await?;
+    let exchanged = exchange(state, way, &mut server, tool.client(request)).await;
     if tool.serves_once() && exchanged.is_ok() {
         await_end(state, way, &mut server).await?;
     }
@@ -137,19 +198,7 @@ async fn one(state: &mut State<'_>, way: Way<'_>) -> Result<(), TrialError> {
     for (machine, port) in used {
         prove_port_free(state, way, machine, port).await?;
     }
-    let (client_command, server_command) = (client.command.clone(), server.command.clone());
-    let (client, server) = (whole(way, client)?, whole(way, server)?);
-    let sides = Sides { client: &client, server: &server };
-    let mut figures = tool.parse(&request, sides).map_err(|error| unreadable(way, &error))?;
-    let version = way.tool.provisions.get(&pair.client).and_then(|name| state.versions.get(name));
-    if let Some(version) = version.and_then(|versions| versions.get(tool.package())) {
-        figures.tool = format!("{} {version}", way.tool.name);
-    }
-    let took_ms = millis(begun);
-    let (client, server, tool) = (pair.client.clone(), pair.server.clone(), way.tool.name.clone());
-    let checked =
-        Happening::NetworkChecked { when, client, server, tool, figures, client_command, server_command, took_ms };
-    Ok(state.emitter.emit(checked)?)
+    Ok([whole(way, client)?, whole(way, server)?])
 }
 
 fn request(plan: &Plan, check: &NetworkCheck, pair: &NetworkPair) -> NetworkRequest {
@@ -166,7 +215,7 @@ fn unreadable(way: Way<'_>, error: &tool::ParseError) -> TrialError {
     let back = tool::find_network(&way.tool.name).and_then(|tool| tool.back_port(way.check.port));
     let NetworkPair { client, server } = way.pair;
     let back = back.map(|port| format!(", and port {port} of {client} from there")).unwrap_or_default();
-    let (port, raw) = (way.check.port, way.raw("client.stdout"));
+    let (port, raw) = (way.check.port, way.raw("client", "stdout"));
     let hint = format!(
         "port {port} of {server} must be reachable from {client}{back}; what both sides printed is kept beside {raw}"
     );
@@ -305,7 +354,7 @@ fn take(state: &mut State<'_>, way: Way<'_>, side: &mut Side, notice: Notice) ->
     match notice {
         Notice::Output { stderr, bytes, .. } => {
             let stream = if stderr { "stderr" } else { "stdout" };
-            state.emitter.append(&way.raw(&format!("{}.{stream}", side.name)), &bytes)?;
+            state.emitter.append(&way.raw(side.name, stream), &bytes)?;
             (if stderr { &mut side.stderr } else { &mut side.stdout }).extend_from_slice(&bytes);
         }
         Notice::Exited { exit, .. } => {
@@ -340,9 +389,10 @@ async fn end(state: &mut State<'_>, way: Way<'_>, side: &mut Side) -> Result<(),
     Ok(prepare::gone(&side.machine, &format!("{} of the network check", way.tool.name), exit.is_some(), &still_alive)?)
 }
 
-fn whole(way: Way<'_>, side: Side) -> Result<Output, TrialError> {
+fn whole(way: Way<'_>, side: Side) -> Result<Ended, TrialError> {
     let unsaid = || format!("{} of {} ended, and its output never came to an end", way.tool.name, side.machine);
-    side.output.ok_or_else(|| way.failed("network-unchecked", unsaid(), None))
+    let output = side.output.ok_or_else(|| way.failed("network-unchecked", unsaid(), None))?;
+    Ok((side.command, output))
 }
 
 /// Both sides are gone when this is asked, so the port is free at once, or somebody else has it.

@@ -11,19 +11,20 @@ use crate::run::error::RunError;
 use crate::run::network;
 use crate::wire::{self, DatabaseRequest, Listener, Reply, Request, WorkFile};
 
-/// Opens the conversation: the agent takes its lock, and sweeps what a dead one left.
-pub async fn hello(state: &mut State<'_>, machine: &Machine) -> Result<(), RunError> {
-    let request = Request::Hello {
+/// What opens the conversation: the agent takes its lock, and sweeps what a dead one left.
+pub fn hello(state: &State<'_>, machine: &Machine) -> Request {
+    Request::Hello {
         protocol: wire::PROTOCOL,
         run: state.campaign.run.to_owned(),
         owner: state.campaign.owner.clone(),
         ca_bundle: state.campaign.certificates.get(&machine.name).cloned(),
         proxy: machine.proxy.clone(),
-    };
-    // It may wait for the agent of an earlier run to leave, and says so.
-    let Reply::Welcome { version, pid, boot_id, work_dir, mut swept, .. } =
-        ask_with_progress(state, &machine.name, request).await?
-    else {
+    }
+}
+
+/// Tells that a machine's agent is there.
+pub fn welcome(state: &mut State<'_>, machine: &Machine, reply: Reply) -> Result<(), RunError> {
+    let Reply::Welcome { version, pid, boot_id, work_dir, mut swept, .. } = reply else {
         return Err(out_of_turn(&machine.name));
     };
     let host = state.machines.get(&machine.name).and_then(|connected| connected.host.as_ref());
@@ -44,11 +45,31 @@ pub async fn hello(state: &mut State<'_>, machine: &Machine) -> Result<(), RunEr
 
 /// Tells that a machine is one that another name leads to as well.
 pub fn shares(state: &mut State<'_>, machine: &Machine, other: &str) -> Result<(), RunError> {
-    let (machine, other) = (machine.name.clone(), other.to_owned());
-    if let Some(work) = state.work_dirs.get(&other).cloned() {
-        state.work_dirs.insert(machine.clone(), work);
+    if let Some(work) = state.work_dirs.get(other).cloned() {
+        state.work_dirs.insert(machine.name.clone(), work);
     }
-    Ok(state.emitter.emit(Happening::MachineShared { machine, other })?)
+    state.emitter.emit(Happening::MachineShared { machine: machine.name.clone(), other: other.to_owned() })?;
+    let unheard = unheard(state, machine, other).join(" and ");
+    if unheard.is_empty() {
+        return Ok(());
+    }
+    let name = &machine.name;
+    let message = format!(
+        "{name} is the same machine as {other}, whose agent downloads for both: {unheard} of {name} in the inventory is another \
+         one and is not used; give both names the same"
+    );
+    Ok(state.emitter.emit(Happening::Warning { message })?)
+}
+
+/// What a machine is given for its downloads that the name whose agent it shares is not.
+fn unheard(state: &State<'_>, machine: &Machine, other: &str) -> Vec<&'static str> {
+    let Some(owner) = state.campaign.plan.machine(other) else { return Vec::new() };
+    let certificates = &state.campaign.certificates;
+    let differs = [
+        ("`ca_bundle`", certificates.get(&machine.name) != certificates.get(other)),
+        ("`proxy`", machine.proxy != owner.proxy),
+    ];
+    differs.into_iter().filter_map(|(key, differs)| differs.then_some(key)).collect()
 }
 
 fn out_of_turn(machine: &str) -> RunError {
@@ -102,23 +123,6 @@ pub fn port_taken(listeners: &[Listener], machine: &str, port: u16, whose: &str)
         detail: listeners.iter().filter(|_| listeners.len() > 1).map(ToString::to_string).collect(),
         hint: Some("stop that process, or choose another port in the scenario".to_owned()),
     })
-}
-
-/// Asks for something long, passing its progress on.
-async fn ask_with_progress(state: &mut State<'_>, machine: &str, request: Request) -> Result<Reply, RunError> {
-    let link = state.link(machine)?;
-    let mut progress = link.progress().await;
-    let reply = link.ask(request);
-    tokio::pin!(reply);
-    loop {
-        tokio::select! {
-            reply = &mut reply => return Ok(reply?),
-            signal = state.campaign.stop.asked() => return Err(RunError::Interrupted(signal)),
-            Some((name, line)) = progress.recv() => {
-                state.emitter.emit(Happening::ProvisionProgress { machine: machine.to_owned(), name, line })?;
-            }
-        }
-    }
 }
 
 fn input<'a>(state: &'a State<'_>, name: &str) -> &'a [u8] {

@@ -1,5 +1,6 @@
 //! The results store: appends events, keeps raw output, reads a run back.
 
+mod machines;
 mod network;
 mod open;
 mod read;

@@ -40,8 +40,11 @@ impl StoredRun {
     }
 
     /// The lowest rate of answers that was seen between two machines, in bits per second: the one that could be relied
-    /// on. Nothing where no check was made.
+    /// on. Nothing where no check was made, and nothing on one machine: what its CPU can copy is no limit of a network.
     pub fn answer_rate(&self, client: &str, server: &str) -> Option<f64> {
+        if self.same_machine(client, server) {
+            return None;
+        }
         let checks = self.network_checks().filter(|check| (check.client, check.server) == (client, server));
         let rates = checks.map(|check| check.figures.to_client.bits_per_second());
         rates.filter(|rate| rate.is_finite() && *rate > 0.0).min_by(f64::total_cmp)

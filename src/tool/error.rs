@@ -235,6 +235,16 @@ pub enum ParseError {
         /// The JSON reader's reason.
         why: String,
     },
+    /// The client's connection came, and the server's back to it did not.
+    #[error("the way back of {tool} did not come about; on stderr of the client: {client}, of the server: {server}")]
+    NoWayBack {
+        /// The tool.
+        tool: &'static str,
+        /// What the side that began said.
+        client: FirstLine,
+        /// What the side that waited said.
+        server: FirstLine,
+    },
     /// The two sides of a network check tell two things.
     #[error("{what}: the client says {client}, the server says {server}")]
     SidesDisagree {
@@ -253,6 +263,13 @@ pub enum ParseError {
         /// The figure and its bound.
         why: String,
     },
+}
+
+impl ParseError {
+    /// Whether the same may go well the next time: both sides ran, and one was only too late for the other.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::NoWayBack { .. })
+    }
 }
 
 /// The first line that a tool said on stderr, made fit to be shown.

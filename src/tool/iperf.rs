@@ -4,6 +4,8 @@
 //!
 //! - **Exit code 0** also when nothing took the connection, when there was no route, and when the way back could not be
 //!   made. Only lines with figures count, and one that is missing is an error.
+//! - **The race**: the server comes back at once, also where the client does not listen yet (1 of 5 checks on a busy machine).
+//!   Then the server says `connect failed` and the client `expected reverse connect did not occur`.
 //! - **The way back** is a second connection, from the server to a port that the client listens on (`-L`). Without `-L` it
 //!   is the server's own port number, which on one machine is taken.
 //! - **Names of connections** (`[  1]`, `[ *2]`) are in no order, and only newer servers mark the way back with `*`. Which
@@ -61,6 +63,10 @@ impl NetworkTool for Iperf {
     }
 
     fn parse(&self, request: &NetworkRequest, sides: Sides<'_>) -> Result<NetworkFigures, ParseError> {
+        if misses_way_back(sides) {
+            let (client, server) = (FirstLine::of(&sides.client.stderr), FirstLine::of(&sides.server.stderr));
+            return Err(ParseError::NoWayBack { tool: NAME, client, server });
+        }
         let (out, back_in) = ways(sides.client, |line| line.local == back(request))?;
         let (back_out, arrived) = ways(sides.server, |line| line.local == request.port)?;
         whole(request, out.seconds.value)?;
@@ -111,12 +117,29 @@ fn ways(output: &Output, is_received: impl Fn(&Line) -> bool) -> Result<(Line, L
     }
 }
 
+/// What either side says of a connection that it could not make.
+const CONNECT_FAILED: &str = "connect failed";
+
+/// What a client says that the server did not come back to.
+const NO_WAY_BACK: &str = "expected reverse connect did not occur";
+
+fn says(output: &Output, words: &str) -> bool {
+    output.stderr.windows(words.len()).any(|window| window == words.as_bytes())
+}
+
+/// Whether the client reached the server, and the server did not reach the client: on a busy machine it may come back
+/// before the client listens.
+fn misses_way_back(sides: Sides<'_>) -> bool {
+    // A client that was refused itself says both.
+    let arrived = sides.client.exit.is_success() && !says(sides.client, CONNECT_FAILED);
+    arrived && (says(sides.client, NO_WAY_BACK) || says(sides.server, CONNECT_FAILED))
+}
+
 /// What the tool said of a failure is a better reason than a line that is missing for it.
 fn told(output: &Output, error: ParseError) -> ParseError {
     let (tool, exit, stderr) = (NAME, output.exit, FirstLine::of(&output.stderr));
-    let says = |words: &[u8]| output.stderr.windows(words.len()).any(|window| window == words);
     match error {
-        ParseError::Missing { .. } if says(b"connect failed") => ParseError::Refused { tool, exit, stderr },
+        ParseError::Missing { .. } if says(output, CONNECT_FAILED) => ParseError::Refused { tool, exit, stderr },
         ParseError::Missing { .. } if !output.stderr.trim_ascii().is_empty() => {
             ParseError::Failed { tool, exit, stderr }
         }

@@ -71,12 +71,12 @@ fn waiting_for_a_busy_machine_can_be_interrupted_and_killed() {
 fn a_state_directory_of_somebody_else_is_refused_and_not_touched() {
     let project = Project::new();
     project.write("s/w/precious/thesis.txt", "years");
-    fs::set_permissions(project.path("s"), fs::Permissions::from_mode(0o1777)).unwrap();
+    fs::set_permissions(project.path("s"), fs::Permissions::from_mode(0o2755)).unwrap();
     let ended = project.run();
     ended.assert_code(5).assert_said("/s is not a state directory of timetrial: it holds `w`");
     ended.assert_said("(hint: name an own, empty folder as `state_dir` in hosts.toml, such as ");
     assert_eq!(fs::read_to_string(project.path("s/w/precious/thesis.txt")).unwrap(), "years");
-    assert_eq!(fs::metadata(project.path("s")).unwrap().permissions().mode() & 0o7777, 0o1777);
+    assert_eq!(fs::metadata(project.path("s")).unwrap().permissions().mode() & 0o7777, 0o2755);
     assert_eq!(entries(&project.path("s")), [project.path("s/w")], "nothing was made in it");
     assert_eq!(
         RunDirectory::only(&project).event("campaign-finished")["outcome"]["reason"]["code"],
@@ -91,9 +91,9 @@ fn what_somebody_put_beside_our_work_is_kept() {
     project.write("s/w/precious/thesis.txt", "years");
     project.write("s/w/0badf00d/thesis.txt", "years");
     let mode = |name: &str| fs::metadata(project.path(name)).unwrap().permissions().mode() & 0o7777;
-    fs::set_permissions(project.path("s"), fs::Permissions::from_mode(0o1777)).unwrap();
+    fs::set_permissions(project.path("s"), fs::Permissions::from_mode(0o2755)).unwrap();
     project.run().assert_code(0).assert_not_said("removed: ");
-    assert_eq!(mode("s"), 0o1777);
+    assert_eq!(mode("s"), 0o2755);
     for name in ["s/w/precious/thesis.txt", "s/w/0badf00d/thesis.txt"] {
         assert_eq!(fs::read_to_string(project.path(name)).unwrap(), "years");
     }

@@ -23,6 +23,8 @@ pub enum Trouble {
     Dies(usize),
     /// The user stops the campaign while it is answered.
     Stopped(usize),
+    /// No request: so many checks of the network miss their way back.
+    NoWayBack(usize),
 }
 
 /// A campaign that is over.
@@ -118,6 +120,8 @@ struct Scene {
     /// The waiting side of a network check, while it lives, and the port it listens on.
     waiting: Option<(u64, u16)>,
     network_port: u16,
+    /// Checks of the network that were begun.
+    checks: usize,
 }
 
 impl Scene {
@@ -125,7 +129,7 @@ impl Scene {
         let document = plan.documents["index"].content.to_string().into_bytes();
         let rows = plan.database.as_ref().map(|database| database.tables.clone()).unwrap_or_default();
         let network_port = plan.network.as_ref().map_or(0, |network| network.port);
-        Self { trouble, handle, number: 0, processes: 0, document, rows, waiting: None, network_port }
+        Self { trouble, handle, number: 0, processes: 0, document, rows, waiting: None, network_port, checks: 0 }
     }
 
     fn answer(&mut self, request: &Request, notices: &mut Vec<Notice>) -> Result<Reply, Failure> {
@@ -222,7 +226,14 @@ impl Scene {
     fn start(&mut self, start: &StartRequest, notices: &mut Vec<Notice>) -> Reply {
         let process = self.processes;
         self.processes += 1;
+        let is_check = start.label == "network client by iperf";
+        self.checks += usize::from(is_check);
         let (fixture, lives) = match start.label.as_str() {
+            _ if is_check && matches!(self.trouble, Trouble::NoWayBack(times) if self.checks <= times) => {
+                let bytes = printed("iperf/no-way-back-client.err");
+                notices.push(Notice::Output { process, stderr: true, bytes });
+                ("iperf/no-way-back-client.out", false)
+            }
             "network server by iperf" => ("iperf/ok-server.out", true),
             "network client by iperf" => ("iperf/ok-client.out", false),
             _ => ("wrk/ok.out", !start.stream),

@@ -3,4 +3,5 @@
 
 mod machine;
 mod sequence;
+mod several;
 mod trouble;

@@ -1,6 +1,7 @@
 //! All goes well: the exact sequence.
 
 use timetrial::event::{Happening, Moment, Outcome};
+use timetrial::run::RunError;
 use timetrial::wire::Request;
 
 use crate::machine::{CONTENT, Trouble, golden, tell, tell_of};
@@ -190,4 +191,41 @@ fn the_network_is_told_before_and_after() {
         _ => None,
     });
     assert_eq!(told.collect::<Vec<_>>(), [(Moment::Before, 50_462_720), (Moment::After, 50_462_720)]);
+}
+
+/// iperf's server may come back before its client listens: that is no word about the network, and both outputs are kept.
+#[test]
+fn a_check_that_missed_its_way_back_is_repeated() {
+    let story = tell(Trouble::NoWayBack(2));
+    assert!(story.summary.error.is_none() && story.summary.measured == 2, "{:?}", story.summary);
+    let warned = story.events.iter().filter_map(|event| match &event.event {
+        Happening::Warning { message } => Some(message.as_str()),
+        _ => None,
+    });
+    let warned: Vec<&str> = warned.collect();
+    let [first, second] = warned[..] else { panic!("{warned:?}") };
+    assert!(
+        first.starts_with("attempt 1 of at most 3 to check the loopback of bench failed and is repeated: "),
+        "{first}"
+    );
+    assert!(first.contains("expected reverse connect did not occur"), "{first}");
+    assert!(first.ends_with(" kept beside network/before/bench/bench/iperf-client.stdout"), "{first}");
+    assert!(second.ends_with(" kept beside network/before/bench/bench/iperf-client-2.stdout"), "{second}");
+    for name in ["client.stderr", "client-2.stderr", "client-3.stdout", "server.stdout", "server-3.stdout"] {
+        let name = format!("network/before/bench/bench/iperf-{name}");
+        assert!(story.files.contains(&name), "{name} is not in {:?}", story.files);
+    }
+    let late = |file: &&String| file.starts_with("network/after/") && file.contains("-2.");
+    assert_eq!(story.files.iter().filter(late).count(), 0);
+}
+
+#[test]
+fn a_way_back_that_never_comes_makes_machines_unfit() {
+    let story = tell(Trouble::NoWayBack(3));
+    let Some(RunError::NotFit(reason)) = &story.summary.error else { panic!("{:?}", story.summary) };
+    assert!(reason.message.contains("of the client: \"ERROR: expected reverse connect did not occur\""), "{reason:?}");
+    assert!(reason.hint.as_ref().is_some_and(|hint| hint.contains("port 15202")), "{reason:?}");
+    let begun =
+        |request: &&Request| matches!(request, Request::Start(start) if start.label.starts_with("network client"));
+    assert_eq!(story.asked.iter().filter(begun).count(), 3);
 }

@@ -88,3 +88,19 @@ fn the_plan_does_not_depend_on_where_it_is_made() {
         printed("tests/plan/projects/system/scenarios/system.toml", &[])
     );
 }
+
+/// Load goes from the client to the daemons, and their queries go on from there.
+#[test]
+fn the_way_to_a_database_on_a_machine_of_its_own_is_checked() {
+    let ways = |hosts: &str| -> Vec<(String, String)> {
+        let scenario = "tests/plan/projects/steady/scenarios/steady.toml";
+        let hosts = format!("tests/plan/projects/steady/{hosts}");
+        let json = printed(scenario, &["--message-format", "json", "--hosts", &hosts]);
+        let plan: Plan = serde_json::from_str(&json).expect("the JSON is a plan");
+        let pairs = plan.network.expect("the scenario has its network checked").pairs;
+        pairs.into_iter().map(|pair| (pair.client, pair.server)).collect()
+    };
+    let way = |client: &str, server: &str| (client.to_owned(), server.to_owned());
+    assert_eq!(ways("three.toml"), [way("loader", "daemons"), way("daemons", "rows")]);
+    assert_eq!(ways("hosts.toml"), [way("bench", "bench")]);
+}

@@ -222,6 +222,7 @@ pub fn checked(run: &mut StoredRun, when: Moment, tool: &str, requests: u64, ans
         server,
         tool,
         figures,
+        loopback: false,
         client_command,
         server_command,
         took_ms: 5_412,

@@ -1,12 +1,12 @@
 //! The network: its ceiling, and the two ways in which it spoils a number.
 
-use timetrial::event::Moment;
+use timetrial::event::{Happening, Moment};
 use timetrial::plan::DatabaseUse;
 use timetrial::referee::{Verdict, judge};
 use timetrial::report::Report;
 use timetrial::store::StoredRun;
 
-use crate::build::{between_two_machines, checked, daemon, figures, measured, planned, run, seen};
+use crate::build::{between_two_machines, checked, daemon, figures, happens, measured, planned, run, seen};
 use crate::runs;
 
 /// One trial at this rate, with answers of 7,302 bytes, over a network with these rates of answers in Mbit/s.
@@ -70,24 +70,42 @@ fn the_lowest_rate_is_the_ceiling() {
     assert_eq!(found.iter().map(|(rule, _)| *rule).collect::<Vec<_>>(), ["network-limit"]);
 }
 
+/// At 4,000 a second the answers take 234 Mbit/s.
 #[test]
 fn a_network_that_changed_makes_suspect() {
-    let found = findings(&over(100.0, &[("iperf", 943), ("iperf3", 943)], &[("iperf", 790), ("iperf3", 800)]));
+    let found = findings(&over(4_000.0, &[("iperf", 943), ("iperf3", 943)], &[("iperf", 790), ("iperf3", 800)]));
     assert_eq!(
         found,
         [(
             "network-changed",
             "the network carried 943 Mbit/s of answers before the first trial (by iperf3) and 800 Mbit/s after the last (by \
-             iperf3), 15.2 % apart: it changed meanwhile"
+             iperf3), 15.2 % apart: it changed meanwhile, and the answers took 29.2 % of the lower of both"
                 .to_owned()
         )]
     );
-    assert_eq!(findings(&over(100.0, &[("iperf", 943)], &[("iperf", 860)])), []);
+    assert_eq!(findings(&over(4_000.0, &[("iperf", 943)], &[("iperf", 860)])), []);
     // What one tool carried could be carried, whatever another saw.
-    assert_eq!(findings(&over(100.0, &[("iperf", 943), ("iperf3", 943)], &[("iperf", 940), ("iperf3", 700)])), []);
+    assert_eq!(findings(&over(4_000.0, &[("iperf", 943), ("iperf3", 943)], &[("iperf", 940), ("iperf3", 700)])), []);
     // What another tool saw says nothing of a change.
-    assert_eq!(findings(&over(100.0, &[("iperf", 943)], &[("iperf3", 700)])), []);
-    assert_eq!(findings(&over(100.0, &[("iperf", 943)], &[])), []);
+    assert_eq!(findings(&over(4_000.0, &[("iperf", 943)], &[("iperf3", 700)])), []);
+    assert_eq!(findings(&over(4_000.0, &[("iperf", 943)], &[])), []);
+}
+
+/// The share is that of the lower rate, whichever moment saw it: 20 % of 800 Mbit/s are 2,739 answers a second.
+#[test]
+fn a_load_that_takes_little_of_the_network_does_not_feel_its_change() {
+    let rules = |rate: f64, before: u64, after: u64| -> Vec<&'static str> {
+        let found = findings(&over(rate, &[("iperf", before)], &[("iperf", after)]));
+        found.into_iter().map(|(rule, _)| rule).collect()
+    };
+    assert_eq!(rules(2_700.0, 943, 800), [""; 0]);
+    assert_eq!(rules(2_800.0, 943, 800), ["network-changed"]);
+    assert_eq!(rules(2_700.0, 800, 943), [""; 0]);
+    assert_eq!(rules(2_800.0, 800, 943), ["network-changed"]);
+    // A link that fell by more than half is another one for every load.
+    assert_eq!(rules(100.0, 943, 480), [""; 0]);
+    assert_eq!(rules(100.0, 943, 460), ["network-changed"]);
+    assert_eq!(rules(100.0, 943, 94), ["network-changed"]);
 }
 
 #[test]
@@ -98,11 +116,43 @@ fn a_loopback_may_change() {
     checked(&mut run, Moment::Before, "iperf", 900, 900);
     checked(&mut run, Moment::After, "iperf", 100, 100);
     for event in &mut run.events {
-        if let timetrial::event::Happening::NetworkChecked { client, .. } = &mut event.event {
+        if let Happening::NetworkChecked { client, .. } = &mut event.event {
             *client = "local".to_owned();
         }
     }
     assert_eq!(findings(&run), []);
+}
+
+/// Two names, perhaps by way of a third, and the load would fill the network and the network changed, if there were one.
+#[test]
+fn two_names_of_one_machine_have_no_network_between_them() {
+    let full = || over(13_200.0, &[("iperf", 943)], &[("iperf", 300)]);
+    let share = |run: &mut StoredRun, machine: &str, other: &str| {
+        let (machine, other) = (machine.to_owned(), other.to_owned());
+        happens(run, 1, Happening::MachineShared { machine, other });
+    };
+    let alone = |run: &StoredRun| {
+        assert_eq!(findings(run), []);
+        let report = Report::new(run);
+        let json: serde_json::Value = serde_json::from_str(&report.json()).expect("JSON");
+        assert_eq!(json["network"]["loopback"], true);
+        assert!(json["trials"][0]["network_ceiling"].is_null());
+        let html = report.html();
+        assert!(html.contains("shared one machine") && html.contains("two names of one machine"), "{html}");
+        assert!(!html.contains("The ceiling of each endpoint"));
+        assert!(report.terminal().contains("over the loopback: no network"), "{}", report.terminal());
+    };
+    let mut run = full();
+    share(&mut run, "local", "loader");
+    alone(&run);
+    run.plan.network = None;
+    assert!(!Report::new(&run).html().contains("the network between them was not checked"));
+    let mut run = full();
+    share(&mut run, "local", "third");
+    assert_eq!(findings(&run).len(), 2, "loader is another machine");
+    assert!(!Report::new(&run).html().contains("shared one machine"));
+    share(&mut run, "loader", "third");
+    alone(&run);
 }
 
 #[test]

@@ -16,7 +16,9 @@ pub struct Case<'a> {
     pub cpu_percent: Option<f64>,
     /// The network checks between its machines.
     pub checks: &'a [SeenCheck<'a>],
-    /// The lowest rate of answers that they saw, in bits per second.
+    /// Whether they are one machine, without a network.
+    pub one_machine: bool,
+    /// The lowest rate of answers that they saw, in bits per second; none on one machine.
     pub answer_rate: Option<f64>,
 }
 
@@ -24,6 +26,11 @@ impl Case<'_> {
     /// Requests per second asked for: there is one only in an open loop.
     pub fn rate_asked(&self) -> Option<u64> {
         self.figures.rate_asked.or(self.stored.trial.load.rate)
+    }
+
+    /// Bits per second in which the answers came.
+    pub fn answers_rate(&self) -> f64 {
+        self.figures.bytes_received as f64 * 8.0 / (self.figures.duration_us as f64 / 1e6)
     }
 }
 

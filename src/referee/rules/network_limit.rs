@@ -16,10 +16,9 @@ pub const RULE: Rule = Rule {
     text: "The answers took more than 80 % of what the network check saw the network carry to the load generator: then the network may be what was measured, and not the daemon.",
 };
 
-/// Applies when the answers nearly filled the network.
+/// Applies when the answers nearly filled the network. One machine has no rate to fill.
 pub fn check(case: &Case<'_>) -> Option<String> {
-    let figures = case.figures;
-    let carried = figures.bytes_received as f64 * 8.0 / (figures.duration_us as f64 / 1e6);
+    let carried = case.answers_rate();
     let share = ratio(carried, case.answer_rate?)?;
     (share > FULL).then(|| {
         format!(

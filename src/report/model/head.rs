@@ -77,10 +77,11 @@ fn notices(run: &StoredRun, summary: Summary, sections: &[Section], machines: &[
     if sections.iter().any(|section| section.groups.len() > 1) {
         say(NoticeKind::Limit, Text::from(UNLIKE));
     }
-    if run.plan.trials.iter().any(|trial| trial.client == trial.server) {
+    let trials = || run.plan.trials.iter().map(|trial| run.same_machine(&trial.client, &trial.server));
+    if trials().any(|alone| alone) {
         say(NoticeKind::Limit, Text::from(ONE_MACHINE));
     }
-    if run.plan.network.is_none() && run.plan.trials.iter().any(|trial| trial.client != trial.server) {
+    if run.plan.network.is_none() && trials().any(|alone| !alone) {
         say(NoticeKind::Limit, Text::from(NO_NETWORK_CHECK));
     }
     if summary.unjudged > 0 {

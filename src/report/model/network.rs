@@ -8,7 +8,7 @@ use crate::report::escape::Text;
 use crate::report::model::types::{Ceiling, CeilingRow, CheckRow, Network, Row, Section};
 use crate::store::{SeenCheck, StoredRun};
 
-/// What the network between a trial's machines allows at the size of its answers.
+/// What the network between a trial's machines allows at the size of its answers. One machine has none.
 pub fn ceiling(run: &StoredRun, trial: &Trial, figures: &LoadFigures) -> Option<Ceiling> {
     let bits_per_second = run.answer_rate(&trial.client, &trial.server)?;
     let answers_per_second = bits_per_second / 8.0 / figures.bytes_per_response()?;
@@ -25,7 +25,7 @@ pub fn network(run: &StoredRun, sections: &[Section]) -> Option<Network> {
     let planned = run.plan.network.iter().flat_map(|network| &network.pairs);
     let rows = sections.iter().flat_map(|section| section.rows().map(move |row| (section, row)));
     Some(Network {
-        loopback: planned.clone().all(|pair| pair.client == pair.server),
+        loopback: planned.clone().all(|pair| run.same_machine(&pair.client, &pair.server)),
         missing: missing(run, &seen),
         checks: seen.iter().map(check_row).collect(),
         ceilings: rows.filter_map(|(section, row)| ceiling_row(section, row)).collect(),

@@ -18,7 +18,7 @@ pub fn sections(run: &StoredRun, judgement: &Judgement) -> Vec<Section> {
     let mut sections: Vec<(SectionKey, Vec<Row>)> = Vec::new();
     for (trial, stored) in trials(run) {
         let row = row(run, judgement, trial, stored, times.remove(&trial.id).unwrap_or_default());
-        let key = SectionKey::of(trial, stored);
+        let key = SectionKey::of(run, trial, stored);
         match sections.iter_mut().find(|(other, _)| *other == key) {
             Some((known, rows)) => {
                 known.tool = known.tool.take().or(key.tool);
@@ -59,12 +59,12 @@ impl PartialEq for SectionKey {
 }
 
 impl SectionKey {
-    fn of(trial: &Trial, stored: Option<&StoredTrial>) -> Self {
+    fn of(run: &StoredRun, trial: &Trial, stored: Option<&StoredTrial>) -> Self {
         Self {
             round: trial.round.clone(),
             document: trial.document.clone(),
             load: trial.load.clone(),
-            way: way(trial),
+            way: way(run, trial),
             tool: stored.and_then(|stored| stored.figures.as_ref()).map(|figures| figures.tool.clone()),
         }
     }
@@ -122,10 +122,12 @@ fn load_words(load: &Load, tool: Option<&String>) -> Text {
     ))
 }
 
-fn way(trial: &Trial) -> String {
+fn way(run: &StoredRun, trial: &Trial) -> String {
     let address = format!("{}:{}", trial.address, trial.port);
     if trial.client == trial.server {
         format!("load and daemon on one machine, {} ({address})", trial.server)
+    } else if run.same_machine(&trial.client, &trial.server) {
+        format!("load from {} to the daemon on {}: two names of one machine ({address})", trial.client, trial.server)
     } else {
         format!("load from {} to the daemon on {} ({address})", trial.client, trial.server)
     }

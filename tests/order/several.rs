@@ -1,0 +1,121 @@
+//! Several machines: they are greeted at once, and what two names of one machine have between them.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use timetrial::event::{Event, Happening, Recorder, Write};
+use timetrial::host::{Connection, Host, fake};
+use timetrial::plan::{Machine, Plan};
+use timetrial::run::{Campaign, RunError, Summary, run, stop_channel};
+use timetrial::wire::{Failure, Reply, Request};
+
+use crate::machine::golden;
+
+/// The plan, with a second machine of this name.
+fn with_second(name: &str) -> Plan {
+    let mut plan = golden("steady");
+    let second = Machine { name: name.to_owned(), ..plan.machines[0].clone() };
+    plan.machines.push(second);
+    plan
+}
+
+#[derive(Default)]
+struct Kept(Vec<Event>);
+
+impl Recorder for Kept {
+    fn write(&mut self, write: Write<'_>) -> std::io::Result<()> {
+        if let Write::Event(event) = write {
+            self.0.push(event.clone());
+        }
+        Ok(())
+    }
+}
+
+/// Every machine that was greeted, what happened, and how it ended.
+type Story = (Vec<String>, Vec<Happening>, Summary);
+
+/// A campaign that comes no further than facts, on machines with these identities, greeted so.
+fn tell(plan: &Plan, identity: fn(&str) -> String, hello: fn(&str) -> Result<Reply, Failure>) -> Story {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+    let (_handle, stop) = stop_channel();
+    let (inputs, certificates) = (BTreeMap::new(), BTreeMap::new());
+    let owner = "a test".to_owned();
+    let campaign = Campaign { plan, run: "a-run", inputs: &inputs, certificates: &certificates, owner, stop };
+    let greeted = Arc::new(Mutex::new(Vec::new()));
+    let kept = RefCell::new(Kept::default());
+    let connect = async |machine: &Machine| {
+        let (name, greeted) = (machine.name.clone(), Arc::clone(&greeted));
+        let script = move |request: &Request, _: &mut Vec<_>| match request {
+            Request::Identify => Ok(Reply::Identity { identity: identity(&name) }),
+            Request::Hello { .. } => {
+                greeted.lock().expect("nobody panicked").push(name.clone());
+                hello(&name)
+            }
+            Request::Goodbye => Ok(Reply::Goodbye { stopped: Vec::new(), removed_work_dir: true }),
+            _ => Err(Failure::new("made-up", "no further")),
+        };
+        let (link, _) = fake(&machine.name, Box::new(script)).await?;
+        Ok(Connection { host: Host::Elsewhere, link })
+    };
+    let summary = runtime.block_on(run(&campaign, &mut *kept.borrow_mut(), connect));
+    let greeted = greeted.lock().expect("nobody panicked").clone();
+    (greeted, kept.into_inner().0.into_iter().map(|event| event.event).collect(), summary)
+}
+
+fn welcome() -> Reply {
+    Reply::Welcome {
+        protocol: timetrial::wire::PROTOCOL,
+        version: "0".to_owned(),
+        pid: 1,
+        boot_id: "boot".to_owned(),
+        state_dir: "/state".to_owned(),
+        work_dir: "/state/w/0".to_owned(),
+        swept: Vec::new(),
+    }
+}
+
+#[test]
+fn of_two_busy_machines_both_are_told() {
+    let busy = |name: &str| Err(Failure::new("machine-busy", format!("{name} is busy")));
+    let (greeted, _, summary) = tell(&with_second("aside"), str::to_owned, busy);
+    assert_eq!(greeted.len(), 2, "{greeted:?}");
+    let Some(RunError::NotFit(reason)) = &summary.error else { panic!("{summary:?}") };
+    assert_eq!((reason.code.as_str(), reason.message.as_str()), ("machine-busy", "bench: bench is busy"));
+    assert_eq!(reason.detail, ["and aside: aside is busy"]);
+}
+
+/// `aside` is first in the alphabet, and second in the plan.
+#[test]
+fn machines_are_told_in_the_order_of_the_plan() {
+    let (_, events, _) = tell(&with_second("aside"), str::to_owned, |_| Ok(welcome()));
+    let connected = events.iter().filter_map(|event| match event {
+        Happening::MachineConnected { machine, .. } => Some(machine.as_str()),
+        _ => None,
+    });
+    assert_eq!(connected.collect::<Vec<_>>(), ["bench", "aside"]);
+}
+
+#[test]
+fn what_a_second_name_says_of_downloads_is_not_passed_over_in_silence() {
+    let warnings = |plan: &Plan| -> Vec<String> {
+        let (greeted, events, _) = tell(plan, |_| "one machine".to_owned(), |_| Ok(welcome()));
+        assert_eq!(greeted, ["bench"]);
+        let is_shared = |event: &Happening| matches!(event, Happening::MachineShared { machine, other } if machine == "aside" && other == "bench");
+        assert!(events.iter().any(is_shared));
+        let warned = events.into_iter().filter_map(|event| match event {
+            Happening::Warning { message } => Some(message),
+            _ => None,
+        });
+        warned.collect()
+    };
+    let mut plan = with_second("aside");
+    assert_eq!(warnings(&plan), [""; 0]);
+    plan.machines[1].proxy = Some("http://10.0.0.9:3128".to_owned());
+    let warned = warnings(&plan);
+    let [message] = &warned[..] else { panic!("{warned:?}") };
+    assert!(
+        message.starts_with("aside is the same machine as bench") && message.contains("`proxy` of aside"),
+        "{message}"
+    );
+}
