@@ -95,15 +95,17 @@ fn in_runtime(
     let connect = async |machine: &Machine| connector.connect(machine, &say).await;
     runtime.block_on(async {
         tokio::select! {
+            // First: until it was asked once, a signal just kills.
+            biased;
+            error = signals::watch(handle, |line| display.borrow().say(line)) => Err(match error {
+                Err(error) => Problem::from(error),
+                Ok(()) => Problem::told(exit::FAILED),
+            }),
             summary = async {
                 let summary = run_campaign(campaign, recorder, connect).await;
                 connector.close().await.iter().for_each(|line| say(line));
                 summary
             } => Ok(summary),
-            error = signals::watch(handle, |line| display.borrow().say(line)) => Err(match error {
-                Err(error) => Problem::from(error),
-                Ok(()) => Problem::told(exit::FAILED),
-            }),
         }
     })
 }

@@ -45,12 +45,13 @@ pub fn trials(arguments: &TrialsArguments, format: Format) -> Result<u8, Problem
     let (handle, stop) = stop_channel();
     let measured = runtime.block_on(async {
         tokio::select! {
+            biased;
+            ended = signals::watch(handle, say) => Err(ended.err().map_or_else(|| Problem::told(exit::FAILED), Problem::from)),
             measured = async {
                 let measured = bench.rounds(arguments.rounds, &stop).await;
                 bench.connector.close().await.iter().for_each(|line| say(line));
                 measured
             } => measured,
-            ended = signals::watch(handle, say) => Err(ended.err().map_or_else(|| Problem::told(exit::FAILED), Problem::from)),
         }
     })?;
     print(&table(&measured, arguments.rounds, format, &bench.plan))?;
