@@ -89,7 +89,7 @@ fn a_read_only_file_system_is_told_at_once() {
     let ended = project.run();
     ended.assert_code(2).assert_said("Read-only file system").assert_said("--store DIR");
     drop(disk);
-    let Some(_disk) = SmallDisk::at(&state, "ro") else { return not_run("mounting a tmpfs is not allowed") };
+    let Some(_disk) = SmallDisk::at(&state, "ro,mode=755") else { return not_run("mounting a tmpfs is not allowed") };
     let ended = project.run();
     ended.assert_code(5).assert_said("Read-only file system").assert_said("`state_dir` of this machine in hosts.toml");
     project.assert_clean();
