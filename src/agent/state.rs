@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! <state>/lock             held by the living agent; says who and since when
+//! <state>/bin/<SHA-256>/   our program, behind ssh
 //! <state>/roots/<digest>/  package roots    <state>/venvs/<digest>/  virtual environments
 //! <state>/apt/             apt's private state
 //! <state>/.timetrial-state says that all this is ours

@@ -30,8 +30,9 @@ pub fn machines(arguments: &MachinesArguments, format: Format) -> Result<u8, Pro
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let rows = runtime.block_on(async {
         tokio::select! {
-            rows = measure(arguments) => rows,
+            biased;
             stopped = stopped() => Err(stopped.err().map_or_else(|| Problem::told(exit::INTERRUPTED), Problem::from)),
+            rows = measure(arguments) => rows,
         }
     })?;
     print(&table(&rows, arguments.rounds, format))?;
