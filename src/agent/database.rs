@@ -72,7 +72,7 @@ pub fn start(agent: &Agent, request: &DatabaseRequest) -> Result<(Database, Repl
     };
     let pid = agent.processes.with(process, |entry| entry.pid)?;
     let database = Database { process, environment: libpq_environment(request, &password) };
-    Ok((database, Reply::DatabaseStarted { version, pid, rows, settings }))
+    Ok((database, Reply::DatabaseStarted { version, pid, rows, settings, profile: Vec::new() }))
 }
 
 /// The server's last messages. A statement that failed stands there as it was, so the password is blotted out.

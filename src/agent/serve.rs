@@ -82,9 +82,13 @@ fn leave(agent: &Agent) -> Reply {
     agent.processes.close();
     // A hello that is under way either has made its directories by then, or makes none any more.
     let _opened = lock(&agent.opening);
-    let Ok(state) = agent.state() else { return Reply::Goodbye { stopped: Vec::new(), removed_work_dir: true } };
+    let Ok(state) = agent.state() else { return gone(Vec::new(), true) };
     let stopped = stop_all(&agent.processes, LAST_GRACE, &state.mark());
-    Reply::Goodbye { stopped, removed_work_dir: state.close() }
+    gone(stopped, state.close())
+}
+
+fn gone(stopped: Vec<String>, removed_work_dir: bool) -> Reply {
+    Reply::Goodbye { stopped, removed_work_dir, undone: None, compared: None }
 }
 
 fn send(out: &Out, message: &FromAgent) -> bool {
@@ -182,6 +186,11 @@ fn answer(agent: &Agent, request: Request) -> Result<Reply, Failure> {
         }
         Request::Kept => Ok(Reply::Kept { kept: kept::kept(&agent.state()?.directory) }),
         Request::RemoveKept => Ok(Reply::Kept { kept: kept::remove(&agent.state()?.directory)? }),
+        Request::Look { .. }
+        | Request::Tune { .. }
+        | Request::VerifyTuning
+        | Request::Restore { .. }
+        | Request::Unlock { .. } => Err(Failure::new("protocol", "this build does not tune yet")),
         Request::Goodbye => Err(Failure::new("protocol", "goodbye is the main thread's to answer")),
     }
 }
@@ -231,6 +240,7 @@ fn hello(agent: &Agent, protocol: u32, run: &str, owner: &str, downloads: Downlo
         state_dir: state.directory.display().to_string(),
         work_dir: state.work.display().to_string(),
         swept: state.swept.clone(),
+        undone: None,
     })
 }
 

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::command::Exit;
+use crate::event::Sum;
 use crate::metric::{LoadFigures, NetworkFigures};
+use crate::wire::{Change, Compared, Tuned, Undone};
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +44,31 @@ pub enum Happening {
     },
     /// A name of a machine that another name led to before: they share its agent.
     MachineShared { machine: String, other: String },
+    /// A run that was cut off or stopped goes on: how many of its trials were finished.
+    CampaignResumed { timetrial: String, finished: usize, left: usize },
+    /// What was reckoned before anything was changed.
+    Reckoned { sums: Vec<Sum> },
+    /// What a dead agent had changed on a machine was undone at the contact.
+    LeftUndone { machine: String, undone: Undone },
+    /// A machine was tuned: every setting, as read back.
+    MachineTuned {
+        machine: String,
+        settings: Vec<Tuned>,
+        /// Soft and hard limit of open files for what is started.
+        nofile: Option<(u64, u64)>,
+        took_ms: u64,
+    },
+    /// What was set is still so after the last trial, but for these.
+    TuningVerified { machine: String, settings: usize, changed: Vec<Tuned> },
+    /// A machine was put back as it was.
+    TuningUndone { machine: String, undone: Undone },
+    /// A machine was held against what it was at the first contact.
+    MachineCompared {
+        machine: String,
+        compared: Compared,
+        /** Of the differences, those of settings that were tuned. */
+        ours: Vec<Change>,
+    },
     /// Something is being put into a cache.
     ProvisionStarted { machine: String, name: String, what: String },
     /// A line of progress; not stored.
@@ -84,6 +111,9 @@ pub enum Happening {
         rows: BTreeMap<String, u64>,
         /// Settings that differ from the server's defaults, as read back from `pg_settings`.
         settings: BTreeMap<String, String>,
+        /// Those of the profile: asked for, and read back.
+        #[serde(default)]
+        profile: Vec<Tuned>,
     },
     /// A trial begins.
     TrialStarted {

@@ -2,6 +2,8 @@
 
 mod happening;
 mod record;
+mod sum;
 
 pub use happening::{Event, Happening, Moment, Outcome, Reason};
 pub use record::{Recorder, Write, paths};
+pub use sum::{Sum, SumVerdict};

@@ -11,8 +11,9 @@ mod text;
 
 pub use build::{PlanError, build, input_name};
 pub use model::{
-    Build, Daemon, Database, DatabaseUse, Docker, Document, FORMAT, Load, Machine, NetworkCheck, NetworkPair,
-    NetworkTool, Plan, Process, Provision, ProvisionKind, Ssh, Transport, Trial, Wait, WorkersAt,
+    Build, ConfSetting, Daemon, Database, DatabaseUse, Docker, Document, FORMAT, Load, Machine, NetworkCheck,
+    NetworkPair, NetworkTool, NoFile, Plan, PostgresConf, Process, Provision, ProvisionKind, Ssh, Transport, Trial,
+    TunedSetting, Tuning, Wait, WorkersAt,
 };
 pub use roles::lone_machine;
 pub use text::text;

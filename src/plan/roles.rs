@@ -1,6 +1,6 @@
 //! Who plays which role, and where: the machines of a plan.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::inventory::{self, Source};
@@ -98,6 +98,8 @@ fn docker(docker: &inventory::Docker, address: Option<String>, inputs: &[InputFi
         memory_bytes: docker.memory_bytes,
         nofile: docker.nofile,
         sysctls: docker.sysctls.clone(),
+        tuned: BTreeMap::new(),
+        optional: Vec::new(),
     }
 }
 

@@ -197,7 +197,7 @@ async fn release(state: &mut State<'_>) -> Result<(), RunError> {
     let mut first = Ok(());
     for (machine, reply) in join_all(leaving).await {
         let result = match reply {
-            Ok(Reply::Goodbye { stopped, removed_work_dir }) => state
+            Ok(Reply::Goodbye { stopped, removed_work_dir, .. }) => state
                 .emitter
                 .emit(Happening::MachineReleased { machine, stopped, removed_work_dir })
                 .map_err(RunError::Record),

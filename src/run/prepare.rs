@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use crate::event::{Happening, Reason, paths};
 use crate::host::{Host, LinkError};
-use crate::plan::{Daemon, Database, Machine};
+use crate::plan::{ConfSetting, Daemon, Database, Machine};
 use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
 use crate::run::error::RunError;
 use crate::run::network;
-use crate::wire::{self, DatabaseRequest, Listener, Reply, Request, WorkFile};
+use crate::wire::{self, DatabaseRequest, DatabaseSetting, Listener, Reply, Request, WorkFile};
 
 /// What opens the conversation: the agent takes its lock, and sweeps what a dead one left.
 pub fn hello(state: &State<'_>, machine: &Machine) -> Request {
@@ -166,7 +166,7 @@ pub async fn database(state: &mut State<'_>) -> Result<(), RunError> {
     let link = state.link(&database.machine)?;
     let begun = Instant::now();
     let reply = ask(state, &link, Request::StartDatabase(request)).await?;
-    let Reply::DatabaseStarted { version, pid, rows, settings } = reply else {
+    let Reply::DatabaseStarted { version, pid, rows, settings, profile } = reply else {
         return Err(out_of_turn(&database.machine));
     };
     state.database = Some(database.machine.clone());
@@ -187,6 +187,7 @@ pub async fn database(state: &mut State<'_>) -> Result<(), RunError> {
         took_ms: millis(begun),
         rows,
         settings,
+        profile,
     })?;
     Ok(())
 }
@@ -204,10 +205,16 @@ fn database_request(state: &State<'_>, database: &Database) -> DatabaseRequest {
         authentication: database.authentication.clone(),
         sslmode: database.sslmode.clone(),
         max_connections: database.max_connections,
+        settings: database.conf.iter().flat_map(|conf| &conf.settings).map(setting).collect(),
         client_addresses: state.campaign.plan.machines.iter().filter_map(address).collect(),
         schema: schema.map(|name| input(state, name).to_vec()).unwrap_or_default(),
         rows: rows.map(|name| WorkFile { path: stem(name), bytes: input(state, name).to_vec() }).collect(),
     }
+}
+
+fn setting(setting: &ConfSetting) -> DatabaseSetting {
+    let ConfSetting { name, value, from, .. } = setting.clone();
+    DatabaseSetting { name, value, from }
 }
 
 /// Keeps what the server of the private cluster said last, if there is one. A log that can't be had spoils no figures.

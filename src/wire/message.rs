@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::command::{Command, Exit};
-use crate::wire::Facts;
+use crate::wire::{Compared, Facts, Left, Look, Setting, Tuned, Undone};
 
 /// The version of the protocol. Controller and agent are the same binary, so there is only ever one; it is compared
 /// so that an agent started by hand from another build says so instead of misunderstanding.
@@ -61,6 +61,8 @@ pub enum Request {
     Identify,
     /// The first that touches something: who calls, for which run; certificates and a proxy for downloads.
     Hello { protocol: u32, run: String, owner: String, ca_bundle: Option<String>, proxy: Option<String> },
+    /// Read what tuning and its sums need to know: these settings and a few more. Changes nothing, and needs no hello.
+    Look { settings: Vec<String> },
     /// Read the machine.
     ReadFacts,
     /// Who listens on a TCP port.
@@ -91,6 +93,15 @@ pub enum Request {
     LogTail { process: u64, bytes: u64 },
     /// Ask for a document once, in the protocol that the daemon says it speaks.
     Probe { address: String, port: u16, path: String, protocol: String, timeout_ms: u64 },
+    /// Make these settings, having written down what they were; and have all that is started from now on have as many
+    /// files open as this.
+    Tune { settings: Vec<Setting>, nofile: Option<u64> },
+    /// Read again what was set.
+    VerifyTuning,
+    /// Undo what a dead agent left. Needs no hello, and takes the machine's lock while it works.
+    Restore { owner: String },
+    /// End the agent that holds this machine's lock, if it is the one with this id; it undoes what it did. No hello.
+    Unlock { id: String },
     /// What outlives runs here.
     Kept,
     /// Remove it.
@@ -135,6 +146,9 @@ pub struct DatabaseRequest {
     pub sslmode: String,
     /// `max_connections`.
     pub max_connections: u32,
+    /// Settings of a profile, in its order, with where each stands in the user's file.
+    #[serde(default)]
+    pub settings: Vec<DatabaseSetting>,
     /// Addresses that may connect.
     pub client_addresses: Vec<String>,
     /// The data set's SQL.
@@ -142,6 +156,17 @@ pub struct DatabaseRequest {
     pub schema: Vec<u8>,
     /// Table and CSV rows with a header.
     pub rows: Vec<WorkFile>,
+}
+
+/// A setting of PostgreSQL that a profile asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseSetting {
+    /// Its name.
+    pub name: String,
+    /// Its value as it stands in the profile, without quotes.
+    pub value: String,
+    /// `postgres-conf/today.conf:7`
+    pub from: String,
 }
 
 /// A process to start.
@@ -179,6 +204,26 @@ pub enum Reply {
         state_dir: String,
         work_dir: String,
         swept: Vec<String>,
+        /// What a dead agent had changed here and was undone now.
+        #[serde(default)]
+        undone: Option<Undone>,
+    },
+    Look(Box<Look>),
+    /// To `Tune` and `VerifyTuning`: every setting.
+    Tuned {
+        settings: Vec<Tuned>,
+        /// The limit of open files that what is started gets from now on, soft and hard.
+        nofile: Option<(u64, u64)>,
+    },
+    /// To `Restore`: nothing where there was nothing to undo.
+    Restored {
+        left: Option<Left>,
+        undone: Option<Undone>,
+        compared: Option<Compared>,
+    },
+    /// To `Unlock`: whose lock it was; it is free now.
+    Unlocked {
+        owner: String,
     },
     Facts(Box<Facts>),
     Listeners {
@@ -196,6 +241,9 @@ pub enum Reply {
         pid: u32,
         rows: BTreeMap<String, u64>,
         settings: BTreeMap<String, String>,
+        /// The profile's settings, as read back.
+        #[serde(default)]
+        profile: Vec<Tuned>,
     },
     Started {
         process: u64,
@@ -233,6 +281,12 @@ pub enum Reply {
     Goodbye {
         stopped: Vec<String>,
         removed_work_dir: bool,
+        /// What was tuned and is put back.
+        #[serde(default)]
+        undone: Option<Undone>,
+        /// The machine held against what it was at the hello.
+        #[serde(default)]
+        compared: Option<Compared>,
     },
 }
 

@@ -5,9 +5,13 @@ pub mod digest;
 mod facts;
 pub mod frame;
 mod message;
+mod tuning;
 
 pub use facts::Facts;
 pub use message::{
-    Answer, BuildRequest, DatabaseRequest, Failure, FromAgent, HEARTBEAT, Kept, Listener, MAGIC, Member, Notice,
-    PROTOCOL, Reply, Request, SILENCE, StartRequest, ToAgent, WorkFile,
+    Answer, BuildRequest, DatabaseRequest, DatabaseSetting, Failure, FromAgent, HEARTBEAT, Kept, Listener, MAGIC,
+    Member, Notice, PROTOCOL, Reply, Request, SILENCE, StartRequest, ToAgent, WorkFile,
+};
+pub use tuning::{
+    Change, Compared, GOVERNOR, Left, Look, Namespaces, Outcome, PutBack, Setting, Standing, TURBO, Tuned, Undone,
 };

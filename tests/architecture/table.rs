@@ -15,7 +15,8 @@ pub const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["command", "diagnostic", "inventory", "metric", "scenario", "tool"]),
     // `metric`: only how a size is written for people.
     ("agent", &["command", "metric", "wire"]),
-    ("event", &["command", "metric", "plan"]),
+    // `wire`: what was tuned and undone is told as the agent told it.
+    ("event", &["command", "metric", "plan", "wire"]),
     // `tool`: the run asks a tool how it is called and what it printed; it knows no tool by name.
     ("run", &["command", "event", "host", "plan", "tool", "wire"]),
     // `wire`: facts of machines are kept as the agent told them.

@@ -337,6 +337,7 @@ fn begin(run: &mut StoredRun) {
         took_ms: 1_930,
         rows: BTreeMap::from([("agentfeatures".to_owned(), 50), ("agent_login_status".to_owned(), 0)]),
         settings: text_map(&[("fsync", "off"), ("max_connections", "100"), ("shared_buffers", "128MB")]),
+        profile: Vec::new(),
     };
     happens(run, 1_934, started);
 }
@@ -384,6 +385,7 @@ fn plan() -> Plan {
     let packages = ["postgresql-15", "wrk", "python3.11-venv"].map(str::to_owned).to_vec();
     Plan {
         format: timetrial::plan::FORMAT,
+        tuning: Vec::new(),
         scenario: "quickstart".to_owned(),
         title: "Django, Flask and aiohttp: calibration on one machine".to_owned(),
         machines: vec![Machine {
@@ -421,6 +423,7 @@ fn plan() -> Plan {
 
 fn database() -> Database {
     Database {
+        conf: None,
         machine: "local".to_owned(),
         provision: "tools".to_owned(),
         version: 15,
