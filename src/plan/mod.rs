@@ -8,15 +8,16 @@ mod network;
 mod roles;
 mod template;
 mod text;
+mod tuning;
 
 pub use build::{PlanError, build, input_name};
 pub use model::{
-    Build, ConfSetting, Daemon, Database, DatabaseUse, Docker, Document, FORMAT, Load, Machine, NetworkCheck,
-    NetworkPair, NetworkTool, NoFile, Plan, PostgresConf, Process, Provision, ProvisionKind, Ssh, Transport, Trial,
-    TunedSetting, Tuning, Wait, WorkersAt,
+    Build, Daemon, Database, DatabaseUse, Docker, Document, FORMAT, Load, Machine, NetworkCheck, NetworkPair,
+    NetworkTool, Plan, Process, Provision, ProvisionKind, Ssh, Transport, Trial, Wait, WorkersAt,
 };
 pub use roles::lone_machine;
 pub use text::text;
+pub use tuning::{ConfSetting, NoFile, PostgresConf, TunedSetting, Tuning};
 
 /// The folder of the run directory that the input files are copied into.
 pub const INPUTS: &str = "inputs";

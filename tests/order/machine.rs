@@ -9,7 +9,7 @@ use timetrial::event::{Event, Recorder, Write};
 use timetrial::host::{Connection, HANG_UP, Host, fake};
 use timetrial::plan::{Machine, Plan};
 use timetrial::run::{Campaign, StopHandle, Summary, run, stop_channel};
-use timetrial::wire::{Answer, Failure, Listener, Member, Notice, Reply, Request, StartRequest};
+use timetrial::wire::{Answer, Failure, Listener, Member, Notice, Reply, Request, Setting, StartRequest, Tuned};
 
 /// What goes wrong at the request with a number, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,6 +161,7 @@ impl Scene {
                 state_dir: "/state".to_owned(),
                 work_dir: "/state/w/0".to_owned(),
                 swept: Vec::new(),
+                undone: None,
             },
             Request::ReadFacts => Reply::Facts(Box::default()),
             Request::Listeners { port } => Reply::Listeners { listeners: self.listeners(*port) },
@@ -173,6 +174,14 @@ impl Scene {
                     versions: BTreeMap::new(),
                 }
             }
+            Request::Look { .. } => Reply::Look(Box::default()),
+            Request::Tune { settings, nofile } => Reply::Tuned {
+                settings: settings.iter().map(took).collect(),
+                nofile: nofile.map(|files| (files, files)),
+            },
+            Request::VerifyTuning => Reply::Tuned { settings: Vec::new(), nofile: None },
+            Request::Restore { .. } => Reply::Restored { left: None, undone: None, compared: None },
+            Request::Unlock { .. } => Reply::Unlocked { owner: "me".to_owned() },
             Request::Kept | Request::RemoveKept => Reply::Kept { kept: Vec::new() },
             Request::PutFiles { .. } => Reply::Done,
             Request::StartDatabase(_) => Reply::DatabaseStarted {
@@ -180,6 +189,7 @@ impl Scene {
                 pid: 2,
                 rows: self.rows.clone(),
                 settings: BTreeMap::new(),
+                profile: Vec::new(),
             },
             Request::StopDatabase | Request::Stop { .. } => {
                 if let Request::Stop { process, .. } = request
@@ -207,7 +217,9 @@ impl Scene {
                 protocol: "HTTP/1.1".to_owned(),
                 body: self.document.clone(),
             }),
-            Request::Goodbye => Reply::Goodbye { stopped: Vec::new(), removed_work_dir: true },
+            Request::Goodbye => {
+                Reply::Goodbye { stopped: Vec::new(), removed_work_dir: true, undone: None, compared: None }
+            }
         }
     }
 
@@ -252,4 +264,10 @@ impl Scene {
 
 fn pid(process: u64) -> u32 {
     100 + u32::try_from(process).expect("few processes")
+}
+
+/// A setting that is what it shall be.
+fn took(setting: &Setting) -> Tuned {
+    let Setting { name, value, .. } = setting.clone();
+    Tuned { name, wanted: value.clone(), before: Some("0".to_owned()), after: Some(value), took: true, why: None }
 }

@@ -52,7 +52,9 @@ fn tell(plan: &Plan, identity: fn(&str) -> String, hello: fn(&str) -> Result<Rep
                 greeted.lock().expect("nobody panicked").push(name.clone());
                 hello(&name)
             }
-            Request::Goodbye => Ok(Reply::Goodbye { stopped: Vec::new(), removed_work_dir: true }),
+            Request::Goodbye => {
+                Ok(Reply::Goodbye { stopped: Vec::new(), removed_work_dir: true, undone: None, compared: None })
+            }
             _ => Err(Failure::new("made-up", "no further")),
         };
         let (link, _) = fake(&machine.name, Box::new(script)).await?;
@@ -72,6 +74,7 @@ fn welcome() -> Reply {
         state_dir: "/state".to_owned(),
         work_dir: "/state/w/0".to_owned(),
         swept: Vec::new(),
+        undone: None,
     }
 }
 
