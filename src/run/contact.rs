@@ -33,9 +33,13 @@ where
         }
     }
     all_failures(failed)?;
-    let shared = if machines.len() > 1 { share(state).await? } else { BTreeMap::new() };
+    let (order, shared) = if machines.len() > 1 {
+        share(state).await?
+    } else {
+        (machines.iter().map(|machine| machine.name.clone()).collect(), BTreeMap::new())
+    };
     stop_if_asked(state)?;
-    let mut answers = greet(state, &shared).await?;
+    let mut answers = greet(state, &order).await?;
     let mut failed = Vec::new();
     for machine in machines {
         let told = match (shared.get(&machine.name), answers.remove(&machine.name)) {
@@ -52,23 +56,32 @@ where
     all_failures(failed)
 }
 
-/// Opens all conversations at once: an agent may wait for the one of an earlier run to leave, and says so.
+/// Opens the conversations, which is where machines are locked: in an order that is the same for all campaigns, whatever
+/// they call the machines, so that of two that want the same ones one gets them all. An agent may wait for the one of an
+/// earlier run to leave, and says so. After a refusal the others are asked all the same: nothing was changed yet, and
+/// whoever mends one machine wants to hear of all.
 async fn greet(
     state: &mut State<'_>,
-    shared: &BTreeMap<String, String>,
+    order: &[String],
 ) -> Result<BTreeMap<String, Result<Reply, LinkError>>, RunError> {
     let (tell, mut told) = mpsc::unbounded_channel();
-    let owners = state.campaign.plan.machines.iter().filter(|machine| !shared.contains_key(&machine.name));
     let mut hellos = Vec::new();
-    for machine in owners {
-        let (link, request, tell) = (state.link(&machine.name)?, prepare::hello(state, machine), tell.clone());
-        hellos.push(async move { (machine.name.clone(), ask_telling(&link, request, tell).await) });
+    for name in order {
+        let Some(machine) = state.campaign.plan.machine(name) else { continue };
+        hellos.push((name.clone(), state.link(name)?, prepare::hello(state, machine)));
     }
-    let answers = join_all(hellos);
+    let answers = async move {
+        let mut answers = BTreeMap::new();
+        for (name, link, request) in hellos {
+            let answer = ask_telling(&link, request, tell.clone()).await;
+            answers.insert(name, answer);
+        }
+        answers
+    };
     tokio::pin!(answers);
     loop {
         tokio::select! {
-            answers = &mut answers => return Ok(answers.into_iter().collect()),
+            answers = &mut answers => return Ok(answers),
             signal = state.campaign.stop.asked() => return Err(RunError::Interrupted(signal)),
             Some((machine, name, line)) = told.recv() => {
                 state.emitter.emit(Happening::ProvisionProgress { machine, name, line })?;
@@ -108,8 +121,11 @@ fn all_failures(failed: Vec<RunError>) -> Result<(), RunError> {
     Err(RunError::NotFit(first))
 }
 
-/// Has all names of one machine use the agent of the first; tells for each other name which that is.
-async fn share(state: &mut State<'_>) -> Result<BTreeMap<String, String>, RunError> {
+/// The names whose agents are used, in the order of locking; and for each other name which of them it shares.
+type Shared = (Vec<String>, BTreeMap<String, String>);
+
+/// Has all names of one machine use the agent of the first.
+async fn share(state: &mut State<'_>) -> Result<Shared, RunError> {
     let machines = &state.campaign.plan.machines;
     let links: Vec<Link> = machines.iter().map(|machine| state.link(&machine.name)).collect::<Result<_, _>>()?;
     let answers = join_all(links.iter().map(|link| link.ask(Request::Identify))).await;
@@ -129,7 +145,8 @@ async fn share(state: &mut State<'_>) -> Result<BTreeMap<String, String>, RunErr
             dismiss(surplus).await;
         }
     }
-    Ok(shared)
+    // By what each machine says that it is, not by what this inventory calls it.
+    Ok((owners.into_values().collect(), shared))
 }
 
 /// Sends an agent home that has touched nothing.
