@@ -10,6 +10,7 @@ pub mod host;
 pub mod inventory;
 pub mod metric;
 pub mod plan;
+pub mod preflight;
 pub mod referee;
 pub mod report;
 pub mod run;
