@@ -1,9 +1,11 @@
 //! What a load generator or a network check measured: names, units, and plain arithmetic on them. Pure.
 
+mod amount;
 mod figures;
 mod format;
 mod network;
 
+pub use amount::amount;
 pub use figures::{ErrorCounts, Latency, LoadFigures, Percentile};
 pub use format::{bit_rate, count, counted, duration_us, rate, short_bytes};
 pub use network::{Flow, NetworkFigures, apart};

@@ -17,14 +17,9 @@ use crate::wire::{Look, Reply, Request, Setting, Tuned};
 /// Asks the user whether this may be done; the lines say what.
 pub type Confirm = dyn Fn(Vec<String>) -> Pin<Box<dyn Future<Output = bool>>>;
 
-/// The settings that a plan has for a machine.
-pub fn settings_of<'a>(plan: &'a Plan, machine: &str) -> Vec<&'a TunedSetting> {
-    plan.tuning.iter().filter(|tuning| tuning.machine == machine).flat_map(|tuning| &tuning.settings).collect()
-}
-
 /// What is asked of an agent that looks.
 pub fn look_request(plan: &Plan, machine: &str) -> Request {
-    Request::Look { settings: settings_of(plan, machine).iter().map(|setting| setting.name.clone()).collect() }
+    Request::Look { settings: preflight::to_look_at(plan, machine) }
 }
 
 /// Looks at every machine, and keeps what was seen.

@@ -17,8 +17,8 @@ pub const MAY_USE: &[(&str, &[&str])] = &[
     ("agent", &["command", "metric", "wire"]),
     // `wire`: what was tuned and undone is told as the agent told it.
     ("event", &["command", "metric", "plan", "wire"]),
-    // What is asked of machines against what they are: sums and differences.
-    ("preflight", &["event", "plan", "wire"]),
+    // `tool`: how many connections a load generator really opens. `wire`: what an agent saw of its machine.
+    ("preflight", &["event", "metric", "plan", "tool", "wire"]),
     // `tool`: the run asks a tool how it is called and what it printed; it knows no tool by name.
     ("run", &["command", "event", "host", "plan", "preflight", "tool", "wire"]),
     // `wire`: facts of machines are kept as the agent told them.

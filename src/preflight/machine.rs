@@ -1,0 +1,147 @@
+//! A machine as it will be once the plan has tuned it.
+
+use std::time::Duration;
+
+use crate::event::{Sum, SumVerdict};
+use crate::plan::{Database, DatabaseUse, Plan, Trial, TunedSetting, Tuning};
+use crate::preflight::Seen;
+use crate::preflight::conf::Conf;
+use crate::tool::{self, LoadRequest};
+
+/// A machine, with the plan that it takes part in.
+#[derive(Clone, Copy)]
+pub(in crate::preflight) struct On<'a> {
+    pub(in crate::preflight) plan: &'a Plan,
+    pub(in crate::preflight) name: &'a str,
+    pub(in crate::preflight) seen: &'a Seen,
+}
+
+impl<'a> On<'a> {
+    /// A sum about this machine.
+    pub(in crate::preflight) fn sum(&self, code: &str, text: String, verdict: SumVerdict) -> Sum {
+        Sum { code: code.to_owned(), machine: self.name.to_owned(), text, verdict, hint: None }
+    }
+
+    /// What the plan changes here.
+    pub(in crate::preflight) fn tuning(&self) -> Option<&'a Tuning> {
+        self.plan.tuning.iter().find(|tuning| tuning.machine == self.name)
+    }
+
+    /// The value that a kernel setting will have; none where nobody could read it.
+    pub(in crate::preflight) fn value(&self, name: &str) -> Option<String> {
+        let tuned = self.tuning().and_then(|tuning| tuning.settings.iter().rev().find(|setting| setting.name == name));
+        if let Some(setting) = tuned.filter(|setting| self.refusal(setting).is_none()) {
+            return Some(tidy(&setting.value));
+        }
+        self.value_now(name)
+    }
+
+    /// The value that it has before anything is changed.
+    pub(in crate::preflight) fn value_now(&self, name: &str) -> Option<String> {
+        let standing = self.seen.look.settings.get(name).and_then(|standing| standing.value.as_ref());
+        standing.or_else(|| self.seen.facts.sysctl.get(name)).map(|value| tidy(value))
+    }
+
+    /// Its fields, where all of them are whole numbers.
+    pub(in crate::preflight) fn numbers(&self, name: &str) -> Option<Vec<u64>> {
+        self.value(name)?.split(' ').map(|field| field.parse().ok()).collect()
+    }
+
+    /// Where it is one whole number.
+    pub(in crate::preflight) fn number(&self, name: &str) -> Option<u64> {
+        self.value(name)?.parse().ok()
+    }
+
+    /// Why a setting of the plan can't be made here. One that stands already as it shall needs nobody's leave.
+    pub(in crate::preflight) fn refusal(&self, setting: &TunedSetting) -> Option<String> {
+        if self.value_now(&setting.name).is_some_and(|value| value == tidy(&setting.value)) {
+            return None;
+        }
+        let standing = self.seen.look.settings.get(&setting.name);
+        let not_root = || (!self.seen.look.root).then(|| "the agent is not root there".to_owned());
+        standing.and_then(|standing| standing.refused.clone()).or_else(not_root)
+    }
+
+    /// Trials whose load comes from here.
+    pub(in crate::preflight) fn loading(&self) -> impl Iterator<Item = &'a Trial> {
+        let name = self.name;
+        self.plan.trials.iter().filter(move |trial| trial.client == name)
+    }
+
+    /// Trials whose daemon runs here.
+    pub(in crate::preflight) fn serving(&self) -> impl Iterator<Item = &'a Trial> {
+        let name = self.name;
+        self.plan.trials.iter().filter(move |trial| trial.server == name)
+    }
+
+    /// The database, where it runs here.
+    pub(in crate::preflight) fn database(&self) -> Option<&'a Database> {
+        self.plan.database.as_ref().filter(|database| database.machine == self.name)
+    }
+
+    /// What PostgreSQL will run with, wherever that is.
+    pub(in crate::preflight) fn conf(&self) -> Option<Conf<'a>> {
+        self.plan.database.as_ref().map(Conf)
+    }
+
+    /// The connections that a load really opens: a tool that divides them over its threads may leave some out.
+    pub(in crate::preflight) fn connections(&self, trial: &Trial) -> u64 {
+        let load = &trial.load;
+        let Some(tool) = tool::find(&load.tool) else { return u64::from(load.connections) };
+        let request = LoadRequest {
+            url: trial.url(),
+            threads: load.threads,
+            connections: load.connections,
+            duration: Duration::from_secs_f64(load.duration_s.max(0.0)),
+            timeout: Duration::from_secs_f64(load.timeout_s.unwrap_or_default().max(0.0)),
+            rate: load.rate,
+            protocol: self.plan.daemon(&trial.daemon).map_or_else(String::new, |daemon| daemon.protocol.clone()),
+            streams: load.streams.unwrap_or(1),
+        };
+        u64::from(tool.connections_used(&request))
+    }
+
+    /// The workers of a trial's daemon, and the connections of each one's pool. A daemon opens its pools when it starts,
+    /// whichever of its endpoints is loaded.
+    pub(in crate::preflight) fn pool(&self, trial: &Trial) -> (u64, u64) {
+        let workers = self.plan.daemon(&trial.daemon).map_or(1, |daemon| u64::from(daemon.workers));
+        let same_daemon = self.plan.trials.iter().filter(|other| other.daemon == trial.daemon);
+        let pools = same_daemon.filter_map(|other| match other.database_use {
+            DatabaseUse::Pool { per_worker } => Some(u64::from(per_worker)),
+            DatabaseUse::None | DatabaseUse::ConnectionPerRequest => None,
+        });
+        (workers, pools.max().unwrap_or(0))
+    }
+}
+
+/// Fields apart by one space, as the kernel's own tabs are not.
+fn tidy(value: &str) -> String {
+    value.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::preflight::fixtures::{on, seen, tuned_plan};
+
+    #[test]
+    fn a_setting_that_is_refused_keeps_the_value_it_has() {
+        let plan = tuned_plan(&[("net.core.somaxconn", "100000"), ("net.ipv4.tcp_rmem", "4096 131072\t16777216")]);
+        let mut machine = seen(&[("net.core.somaxconn", "4096"), ("net.ipv4.tcp_rmem", "4096\t131072\t33554432")]);
+        assert_eq!(on(&plan, &machine).number("net.core.somaxconn"), Some(100_000));
+        assert_eq!(on(&plan, &machine).numbers("net.ipv4.tcp_rmem"), Some(vec![4096, 131_072, 16_777_216]));
+        machine.look.settings.get_mut("net.core.somaxconn").unwrap().refused = Some("read-only".to_owned());
+        assert_eq!(on(&plan, &machine).number("net.core.somaxconn"), Some(4096));
+        machine.look.root = false;
+        assert_eq!(on(&plan, &machine).numbers("net.ipv4.tcp_rmem"), Some(vec![4096, 131_072, 33_554_432]));
+    }
+
+    #[test]
+    fn what_nobody_read_is_no_number() {
+        let plan = tuned_plan(&[]);
+        let mut machine = seen(&[("net.ipv4.tcp_congestion_control", "bbr")]);
+        assert_eq!(on(&plan, &machine).number("net.core.somaxconn"), None);
+        assert_eq!(on(&plan, &machine).number("net.ipv4.tcp_congestion_control"), None);
+        machine.facts.sysctl.insert("net.core.somaxconn".to_owned(), "4096".to_owned());
+        assert_eq!(on(&plan, &machine).number("net.core.somaxconn"), Some(4096));
+    }
+}
