@@ -7,7 +7,7 @@ use clap::Parser;
 
 use crate::cli::arguments::{Arguments, Command};
 use crate::cli::error::Problem;
-use crate::cli::{agent, bench, campaign, clean, doctor, exit, files, generated, stored};
+use crate::cli::{agent, bench, campaign, clean, doctor, exit, files, generated, resume, stored};
 
 /// Runs the command that the arguments ask for.
 pub fn main() -> ExitCode {
@@ -37,6 +37,7 @@ fn carry_out(arguments: Arguments) -> Result<u8, Problem> {
         Command::Check(wanted) => files::check(&wanted, format),
         Command::Plan(wanted) => files::plan(&wanted, format),
         Command::Run(wanted) => campaign::run(&wanted, format),
+        Command::Resume(wanted) => resume::resume(&wanted, format),
         Command::Doctor(wanted) => doctor::doctor(&wanted, format),
         Command::Clean(wanted) => clean::clean(&wanted, format),
         Command::List(store) => stored::list(&store, format),

@@ -12,6 +12,7 @@ pub mod exit;
 mod files;
 mod generated;
 mod main;
+mod resume;
 mod signals;
 mod stored;
 

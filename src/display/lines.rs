@@ -8,6 +8,9 @@ use crate::metric::{LoadFigures, bit_rate, count, counted, duration_us, rate, sh
 pub fn of(event: &Happening, told: Option<&Outcome>) -> Vec<String> {
     match event {
         Happening::CampaignStarted { run, trials, .. } => vec![format!("run {run}: {}", counted(*trials, "trial"))],
+        Happening::CampaignResumed { finished, left, .. } => {
+            vec![format!("resumed: {} finished before, {left} to run", counted(*finished, "trial"))]
+        }
         Happening::MachineConnected { .. }
         | Happening::MachineShared { .. }
         | Happening::MachineReleased { .. }

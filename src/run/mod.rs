@@ -9,10 +9,12 @@ mod network;
 mod prepare;
 mod provision;
 mod ready;
+mod resume;
 mod stop;
 mod trial;
 
 pub use campaign::{Campaign, Summary, run};
 pub use error::RunError;
 pub use provision::provision_request;
+pub use resume::Resumed;
 pub use stop::{StopHandle, StopSignal, stop_channel};

@@ -9,7 +9,7 @@ use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
 use crate::run::error::RunError;
 use crate::run::network;
-use crate::wire::{self, DatabaseRequest, DatabaseSetting, Listener, Reply, Request, WorkFile};
+use crate::wire::{self, DatabaseRequest, DatabaseSetting, Facts, Listener, Reply, Request, WorkFile};
 
 /// What opens the conversation: the agent takes its lock, and sweeps what a dead one left.
 pub fn hello(state: &State<'_>, machine: &Machine) -> Request {
@@ -79,13 +79,18 @@ fn out_of_turn(machine: &str) -> RunError {
 /// Reads and keeps every machine's facts.
 pub async fn facts(state: &mut State<'_>, when: &str) -> Result<(), RunError> {
     for machine in &state.campaign.plan.machines {
-        let link = state.link(&machine.name)?;
-        let Reply::Facts(facts) = ask(state, &link, Request::ReadFacts).await? else {
-            return Err(out_of_turn(&machine.name));
-        };
+        let facts = facts_of(state, &machine.name).await?;
         state.emitter.json(&paths::facts(&machine.name, when), &facts)?;
     }
     Ok(())
+}
+
+/// Reads a machine's facts.
+pub async fn facts_of(state: &State<'_>, machine: &str) -> Result<Facts, RunError> {
+    match ask(state, &state.link(machine)?, Request::ReadFacts).await? {
+        Reply::Facts(facts) => Ok(*facts),
+        _ => Err(out_of_turn(machine)),
+    }
 }
 
 /// Nobody may listen where the campaign will: seen before anything is changed, and never solved by killing.
