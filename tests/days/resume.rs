@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use sha2::Digest as _;
 
 use crate::support::machine;
 use crate::support::project::{Project, Scenario, entries};
@@ -31,14 +32,15 @@ fn begin_second(project: &Project) -> Running<'_> {
     running
 }
 
-/// Every file under a folder of a run.
-fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+/// Every file under a folder of a run, with the SHA-256 of its bytes.
+fn files(folder: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     for path in entries(folder) {
         if path.is_dir() {
             found.extend(files(&path));
         } else {
-            found.insert(path.clone(), fs::read(&path).unwrap());
+            let digest = sha2::Sha256::digest(fs::read(&path).unwrap());
+            found.insert(path, digest.iter().map(|byte| format!("{byte:02x}")).collect());
         }
     }
     found
@@ -49,7 +51,7 @@ fn resume_to_the_end(project: &Project, found: &str) -> (Ended, RunDirectory) {
     let run = RunDirectory::only(project);
     let first = files(&run.0.join("trials/0001"));
     let cut = files(&run.0.join("trials/0002"));
-    assert!(first.len() > 4 && cut.len() > 2, "{first:?} {cut:?}");
+    assert!(first.len() > 3 && !cut.is_empty(), "{first:?} {cut:?}");
     let ended = project.timetrial(RESUME);
     ended.assert_code(0).assert_said(found).assert_said("1 of 3 trials finished").assert_said("3 measured");
     ended.assert_said("trial 0002 (beta /index) was begun and is run again").assert_not_said("alpha");
@@ -136,7 +138,9 @@ fn refused(change: impl Fn(&Path), says: &[&str]) {
     let before = files(&run);
     let ended = project.timetrial(RESUME);
     ended.assert_code(2);
-    says.iter().for_each(|text| drop(ended.assert_said(text)));
+    for text in says {
+        ended.assert_said(text);
+    }
     assert_eq!(files(&run), before, "nothing of it was changed");
     project.assert_clean();
 }
