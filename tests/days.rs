@@ -15,5 +15,6 @@ mod days {
     pub mod interruption;
     mod neighbours;
     mod packages;
+    mod resume;
     mod store;
 }

@@ -39,6 +39,12 @@ pub enum Command {
     Plan(Files),
     /// Run the whole campaign
     Run(RunArguments),
+    /// Go on with a run that was cut off or stopped, by its own plan and inputs
+    ///
+    /// Finished trials are not run again, and their files do not change. The machines must be what they were: another
+    /// kernel, processor, memory or package is told, and nothing is measured. A trial that was cut off is run again; what
+    /// it left is kept beside it.
+    Resume(ResumeArguments),
     /// Say what the machines of an inventory are and lack, with what mends it
     ///
     /// An agent looks at each machine. It makes its cache folder if there is none, and sweeps what a dead agent left, as
@@ -176,6 +182,23 @@ pub struct OneRun {
     /// The store
     #[command(flatten)]
     pub store: Store,
+}
+
+/// What to go on with.
+#[derive(Debug, Args)]
+pub struct ResumeArguments {
+    /// The run
+    #[command(flatten)]
+    pub run: OneRun,
+    /// Where the inventory is now, if its folder was moved
+    ///
+    /// Only its folder counts, where relative paths of keys and certificates begin. What it says is not read again: the run
+    /// has a copy.
+    #[arg(long, value_name = "FILE")]
+    pub hosts: Option<PathBuf>,
+    /// Agree beforehand to the changes that tuning makes on this machine
+    #[arg(long, short = 'y')]
+    pub yes: bool,
 }
 
 /// What to look at.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
+use std::path::Path;
 
 use jiff::Timestamp;
 
@@ -14,12 +15,14 @@ use crate::display::{Display, Style};
 use crate::event::{Recorder, Write};
 use crate::plan::{Machine, input_name};
 use crate::run::{Campaign, RunError, StopHandle, Summary, run as run_campaign, stop_channel};
-use crate::store::{RunWriter, run_id};
+use crate::store::{Controller, RunWriter, run_id};
 
 /// Joins the store and the display: what happens is kept first and shown then.
-struct Wired<'a> {
-    store: &'a mut RunWriter,
-    display: &'a std::cell::RefCell<Display>,
+pub struct Wired<'a> {
+    /// The store.
+    pub store: &'a mut RunWriter,
+    /// The display.
+    pub display: &'a std::cell::RefCell<Display>,
 }
 
 impl Recorder for Wired<'_> {
@@ -50,35 +53,42 @@ pub fn run(arguments: &RunArguments, format: Format) -> Result<u8, Problem> {
     let inputs: BTreeMap<String, Vec<u8>> =
         project.inputs.into_iter().map(|file| (input_name(&file.name), file.bytes)).collect();
     let store = &arguments.store.directory;
-    let mut writer = RunWriter::create(store, &run, &plan, &inputs).map_err(|error| {
+    let unmade = |error: std::io::Error| {
         let error =
             anyhow::Error::new(error).context(format!("can't make the run directory {}", store.join(&run).display()));
         Problem::new(exit::WRONG_INPUT, error).hint("choose a store that can be written with --store DIR")
-    })?;
+    };
+    let mut writer = RunWriter::create(store, &run, &plan, &inputs).map_err(unmade)?;
     let directory = writer.directory().to_owned();
     let display = std::rc::Rc::new(std::cell::RefCell::new(Display::new(style(format))));
     let (handle, stop) = stop_channel();
     let confirm = consent::asker(&display);
+    let owner = owner(&run);
+    writer.controller(&controller(&project.inventory.place.file.path, &owner)).map_err(unmade)?;
     let campaign = Campaign {
         plan: &plan,
         run: &run,
         inputs: &inputs,
         certificates: &certificates,
-        owner: owner(&run),
+        owner,
         confirm: asks.then_some(&confirm),
         stop,
+        resumed: None,
     };
     let mut wired = Wired { store: &mut writer, display: &display };
     let summary = in_runtime(&campaign, handle, &connector, &mut wired)?;
-    if !matches!(summary.error, Some(RunError::Record(_))) {
-        writer.complete().map_err(|error| {
-            Problem::new(exit::FAILED, anyhow::Error::new(error).context("can't complete the run's record"))
-        })?;
-    }
-    finish(&directory, &summary, format)
+    finish(&directory, writer, &summary, format)
 }
 
-fn style(format: Format) -> Style {
+/// What whoever resumes the run must know of this process.
+pub fn controller(hosts: &Path, owner: &str) -> Controller {
+    let hosts = std::path::absolute(hosts).unwrap_or_else(|_| hosts.to_owned());
+    let timetrial = env!("CARGO_PKG_VERSION").to_owned();
+    Controller { timetrial, hosts: hosts.to_string_lossy().into_owned(), owner: owner.to_owned() }
+}
+
+/// How events are shown in this format.
+pub fn style(format: Format) -> Style {
     match format {
         Format::Json => Style::Json,
         Format::Human if std::io::stderr().is_terminal() => Style::Bar,
@@ -92,7 +102,8 @@ fn salt() -> u16 {
     (nanos ^ std::process::id()) as u16
 }
 
-fn in_runtime(
+/// Runs a campaign, and minds what the user sends it meanwhile.
+pub fn in_runtime(
     campaign: &Campaign<'_>,
     handle: StopHandle,
     connector: &Connector,
@@ -132,8 +143,13 @@ pub fn owner(run: &str) -> String {
     )
 }
 
-/// The report, the last words, and the exit code.
-fn finish(directory: &std::path::Path, summary: &Summary, format: Format) -> Result<u8, Problem> {
+/// The manifest, the report, the last words, and the exit code.
+pub fn finish(directory: &Path, writer: RunWriter, summary: &Summary, format: Format) -> Result<u8, Problem> {
+    if !matches!(summary.error, Some(RunError::Record(_))) {
+        writer.complete().map_err(|error| {
+            Problem::new(exit::FAILED, anyhow::Error::new(error).context("can't complete the run's record"))
+        })?;
+    }
     let code = match &summary.error {
         // Where the record could not be written, no page can be either.
         Some(RunError::Record(error)) => {

@@ -39,6 +39,14 @@ impl Connector {
         }
     }
 
+    /// For a run that goes on, with its inputs by their names under `inputs/`.
+    pub fn again(hosts: &Path, run: &str, inputs: &BTreeMap<String, Vec<u8>>) -> Self {
+        let of_bases = input_name("docker/");
+        let bases = inputs.iter().filter(|(name, _)| name.starts_with(&of_bases));
+        let bases = bases.map(|(name, bytes)| (name.clone(), bytes.clone())).collect();
+        Self { bases, ..Self::new(hosts, run, &[]) }
+    }
+
     /// Starts a machine's agent. What takes long on the way is told in lines.
     pub async fn connect(&self, machine: &Machine, tell: &dyn Fn(&str)) -> Result<Connection, LinkError> {
         match &machine.transport {

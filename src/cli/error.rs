@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::cli::exit;
 use crate::diagnostic::printable;
-use crate::store::StoreError;
+use crate::store::{ResumeError, StoreError};
 
 /// A command that could not do its work.
 #[derive(Debug)]
@@ -63,6 +63,25 @@ impl From<StoreError> for Problem {
             StoreError::File { .. } => "the run directory is damaged; other runs are not touched by that",
             StoreError::Newer { .. } => {
                 "read it with the version of timetrial that made it, or a later one; nothing was changed"
+            }
+        };
+        Self::new(exit::WRONG_INPUT, error).hint(hint)
+    }
+}
+
+impl From<ResumeError> for Problem {
+    fn from(error: ResumeError) -> Self {
+        let hint = match error {
+            ResumeError::Store(error) => return error.into(),
+            ResumeError::Runs { .. } => "wait for its end, or stop it there with Ctrl-C",
+            ResumeError::Damaged { .. } => {
+                "what is not as it was measured can't be gone on with: begin a new run, or put the files back"
+            }
+            ResumeError::Inputs { .. } => {
+                "its trials would not be alike: put the files back as they were, or begin a new run"
+            }
+            ResumeError::OtherFormat { .. } | ResumeError::OtherVersion { .. } => {
+                "another version may measure otherwise: resume it with that one, or begin a new run with this one"
             }
         };
         Self::new(exit::WRONG_INPUT, error).hint(hint)

@@ -7,7 +7,7 @@ use clap::Parser;
 
 use crate::cli::arguments::{Arguments, Command};
 use crate::cli::error::Problem;
-use crate::cli::{agent, bench, campaign, clean, doctor, dry_run, exit, files, generated, restore, stored};
+use crate::cli::{agent, bench, campaign, clean, doctor, dry_run, exit, files, generated, restore, resume, stored};
 
 /// Runs the command that the arguments ask for.
 pub fn main() -> ExitCode {
@@ -38,6 +38,7 @@ fn carry_out(arguments: Arguments) -> Result<u8, Problem> {
         Command::Plan(wanted) => files::plan(&wanted, format),
         Command::Run(wanted) if wanted.dry_run => dry_run::dry_run(&wanted, format),
         Command::Run(wanted) => campaign::run(&wanted, format),
+        Command::Resume(wanted) => resume::resume(&wanted, format),
         Command::Doctor(wanted) => doctor::doctor(&wanted, format),
         Command::Clean(wanted) => clean::clean(&wanted, format),
         Command::Restore(wanted) => restore::restore(&wanted, format),

@@ -15,6 +15,7 @@ mod files;
 mod generated;
 mod main;
 mod restore;
+mod resume;
 mod signals;
 mod stored;
 

@@ -9,6 +9,9 @@ use crate::metric::{LoadFigures, bit_rate, count, counted, duration_us, rate, sh
 pub fn of(event: &Happening, told: Option<&Outcome>) -> Vec<String> {
     match event {
         Happening::CampaignStarted { run, trials, .. } => vec![format!("run {run}: {}", counted(*trials, "trial"))],
+        Happening::CampaignResumed { finished, left, .. } => {
+            vec![format!("resumed: {} finished before, {left} to run", counted(*finished, "trial"))]
+        }
         Happening::MachineConnected { .. }
         | Happening::MachineShared { .. }
         | Happening::MachineReleased { .. }
@@ -22,9 +25,6 @@ pub fn of(event: &Happening, told: Option<&Outcome>) -> Vec<String> {
         | Happening::TuningVerified { .. }
         | Happening::TuningUndone { .. }
         | Happening::MachineCompared { .. } => tuning::of(event),
-        Happening::CampaignResumed { finished, left, .. } => {
-            vec![format!("goes on: {} finished, {left} left", counted(*finished, "trial"))]
-        }
         Happening::ProvisionProgress { name, line, .. } => vec![format!("  {}: {}", printable(name), printable(line))],
         Happening::DaemonStopped { process, killed, took_ms, leftovers, .. } => {
             let killed =

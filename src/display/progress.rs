@@ -28,6 +28,9 @@ impl Progress {
     pub fn take(&mut self, event: &Happening) {
         match event {
             Happening::CampaignStarted { trials, .. } => self.trials = *trials,
+            Happening::CampaignResumed { finished, left, .. } => {
+                (self.trials, self.done) = (finished + left, *finished)
+            }
             Happening::NetworkCheckStarted { .. } => self.network = true,
             Happening::NetworkChecked { .. } | Happening::Warning { .. } => self.network = false,
             Happening::TrialStarted { daemon, endpoint, load_s, left_s, .. } => {

@@ -32,12 +32,31 @@ pub mod paths {
     pub const EVENTS: &str = "events.jsonl";
     /// The manifest, written last.
     pub const COMPLETE: &str = "complete.json";
+    /// Who carries the run out, and from where.
+    pub const CONTROLLER: &str = "controller.json";
+    /// What sessions before the last one left and a later one wrote anew.
+    pub const SESSIONS: &str = "sessions";
     /// Byte copies of what people wrote.
     pub const INPUTS: &str = crate::plan::INPUTS;
     /// Rendered pages: outside the manifest.
     pub const REPORT: &str = "report";
 
-    /// A machine's facts, `before` or `after`.
+    /// What was kept of a session, from 1, when the run was resumed.
+    pub fn session(number: u32, name: &str) -> String {
+        format!("{SESSIONS}/{number}/{name}")
+    }
+
+    /// Everything of a trial.
+    pub fn trial_folder(id: &str) -> String {
+        format!("trials/{id}")
+    }
+
+    /// Everything of an attempt at a trial, from 1, that was cut off and begun again.
+    pub fn cut_trial(id: &str, attempt: u32) -> String {
+        format!("trials/{id}.cut-{attempt}")
+    }
+
+    /// A machine's facts, `before`, `after` or `resumed-1`.
     pub fn facts(machine: &str, when: &str) -> String {
         format!("machines/{machine}/facts-{when}.json")
     }

@@ -148,5 +148,5 @@ fn calm_percents(run: &StoredRun) -> BTreeMap<&str, f64> {
         &Happening::DaemonCalm { ref trial, cpu_percent, .. } => Some((trial.as_str(), cpu_percent)),
         _ => None,
     };
-    run.events.iter().filter_map(|event| calm(&event.event)).collect()
+    run.lasting_events().filter_map(|event| calm(&event.event)).collect()
 }

@@ -7,7 +7,7 @@ use crate::host::{Connection, Host, Link, LinkError};
 use crate::plan::{Machine, Plan};
 use crate::run::emitter::Emitter;
 use crate::run::error::{RunError, TrialError};
-use crate::run::{Confirm, StopSignal, contact, network, prepare, provision, release, trial, tuning};
+use crate::run::{Confirm, Resumed, StopSignal, contact, network, prepare, provision, release, resume, trial, tuning};
 use crate::wire::{Reply, Request};
 
 /// What a campaign works with.
@@ -26,6 +26,8 @@ pub struct Campaign<'a> {
     pub confirm: Option<&'a Confirm>,
     /// The user's wish to stop.
     pub stop: StopSignal,
+    /// What was done before, where a run goes on.
+    pub resumed: Option<&'a Resumed>,
 }
 
 /// How a campaign ended.
@@ -86,7 +88,7 @@ where
 {
     let mut state = State {
         campaign,
-        emitter: Emitter::new(recorder),
+        emitter: resume::emitter(campaign.resumed, recorder),
         machines: BTreeMap::new(),
         digests: BTreeMap::new(),
         versions: BTreeMap::new(),
@@ -94,7 +96,7 @@ where
         tuned: BTreeMap::new(),
         work_dirs: BTreeMap::new(),
     };
-    let mut summary = Summary { measured: 0, failed: 0, not_run: campaign.plan.trials.len(), error: None };
+    let mut summary = resume::summary(campaign);
     let mut error = carry_out(&mut state, connect, &mut summary).await.err();
     if let Some(RunError::Interrupted(signal)) = &error {
         let signal = signal.clone();
@@ -127,18 +129,12 @@ async fn carry_out<C>(state: &mut State<'_>, connect: C, summary: &mut Summary) 
 where
     C: AsyncFn(&Machine) -> Result<Connection, LinkError>,
 {
-    let Campaign { plan, run, .. } = *state.campaign;
-    state.emitter.emit(Happening::CampaignStarted {
-        run: run.to_owned(),
-        scenario: plan.scenario.clone(),
-        timetrial: env!("CARGO_PKG_VERSION").to_owned(),
-        trials: plan.trials.len(),
-        estimate_s: plan.estimate_s(),
-    })?;
+    let plan = state.campaign.plan;
+    state.emitter.emit(resume::beginning(state.campaign))?;
     get_fit(state, connect).await.map_err(RunError::before_changes)?;
     prepare::sources(state).await?;
     prepare::database(state).await?;
-    for planned in &plan.trials {
+    for planned in plan.trials.iter().filter(|trial| resume::is_left(state.campaign, trial)) {
         stop_if_asked(state)?;
         summary.not_run -= 1;
         let result = trial::run(state, planned).await;
@@ -174,9 +170,10 @@ where
     prepare::ports_free(state).await?;
     tuning::reckon(state, &seen)?;
     provision::all(state).await?;
+    resume::same_provisions(state)?;
     tuning::agree(state, &seen).await?;
     tuning::apply(state, &seen).await?;
-    network::check(state, Moment::Before).await
+    if resume::network_is_checked(state.campaign) { Ok(()) } else { network::check(state, Moment::Before).await }
 }
 
 pub(in crate::run) fn stop_if_asked(state: &State<'_>) -> Result<(), RunError> {

@@ -10,14 +10,16 @@ use crate::event::{Event, Happening, Recorder, Write};
 pub struct Emitter<'a> {
     recorder: &'a mut dyn Recorder,
     start: Instant,
+    /// Milliseconds that the run had when this session began.
+    before_ms: u64,
     sequence: u64,
     measured: Option<String>,
 }
 
 impl<'a> Emitter<'a> {
-    /// The campaign's clock starts here.
-    pub fn new(recorder: &'a mut dyn Recorder) -> Self {
-        Self { recorder, start: Instant::now(), sequence: 0, measured: None }
+    /// The campaign's clock starts here, or goes on behind an event with this number and time.
+    pub fn after(recorder: &'a mut dyn Recorder, sequence: u64, before_ms: u64) -> Self {
+        Self { recorder, start: Instant::now(), before_ms, sequence, measured: None }
     }
 
     /// Hands over an event. Progress takes no number: it is not stored, and stored numbers have no gaps.
@@ -28,7 +30,7 @@ impl<'a> Emitter<'a> {
         if let Happening::TrialMeasured { trial, .. } = &event {
             self.measured = Some(trial.clone());
         }
-        let elapsed_ms = millis(self.start);
+        let elapsed_ms = self.before_ms.saturating_add(millis(self.start));
         let event = Event { sequence: self.sequence, time: Timestamp::now(), elapsed_ms, event };
         self.recorder.write(Write::Event(&event))
     }

@@ -81,14 +81,19 @@ fn out_of_turn(machine: &str) -> RunError {
 pub async fn facts(state: &mut State<'_>, when: &str) -> Result<Vec<(String, Facts)>, RunError> {
     let mut all = Vec::new();
     for machine in &state.campaign.plan.machines {
-        let link = state.link(&machine.name)?;
-        let Reply::Facts(facts) = ask(state, &link, Request::ReadFacts).await? else {
-            return Err(out_of_turn(&machine.name));
-        };
+        let facts = facts_of(state, &machine.name).await?;
         state.emitter.json(&paths::facts(&machine.name, when), &facts)?;
-        all.push((machine.name.clone(), *facts));
+        all.push((machine.name.clone(), facts));
     }
     Ok(all)
+}
+
+/// Reads a machine's facts.
+pub async fn facts_of(state: &State<'_>, machine: &str) -> Result<Facts, RunError> {
+    match ask(state, &state.link(machine)?, Request::ReadFacts).await? {
+        Reply::Facts(facts) => Ok(*facts),
+        _ => Err(out_of_turn(machine)),
+    }
 }
 
 /// Nobody may listen where the campaign will: seen before anything is changed, and never solved by killing.

@@ -12,6 +12,7 @@ use crate::preflight::{self, Difference, Seen};
 use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
 use crate::run::error::RunError;
+use crate::run::resume;
 use crate::wire::{Look, Reply, Request, Setting, Tuned};
 
 /// Asks the user whether this may be done; the lines say what.
@@ -25,12 +26,12 @@ pub fn look_request(plan: &Plan, machine: &str) -> Request {
 /// Looks at every machine, and keeps what was seen.
 pub async fn look(state: &mut State<'_>) -> Result<BTreeMap<String, Seen>, RunError> {
     let plan = state.campaign.plan;
-    let facts = crate::run::prepare::facts(state, "before").await?;
+    let facts = resume::facts(state).await?;
     let mut all = BTreeMap::new();
     for (machine, (_, facts)) in plan.machines.iter().zip(facts) {
         let link = state.link(&machine.name)?;
         let look = look_at(state, &link, look_request(plan, &machine.name)).await?;
-        state.emitter.json(&paths::look(&machine.name, "before"), &look)?;
+        state.emitter.json(&paths::look(&machine.name, &resume::moment(state.campaign)), &look)?;
         let mut seen = Seen { look, facts };
         preflight::made_with(machine, &mut seen);
         all.insert(machine.name.clone(), seen);

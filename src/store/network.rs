@@ -1,5 +1,7 @@
 //! What a run's network checks saw.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::event::{Happening, Moment};
 use crate::metric::NetworkFigures;
 use crate::store::StoredRun;
@@ -22,8 +24,18 @@ pub struct SeenCheck<'a> {
 }
 
 impl StoredRun {
-    /// Every network check, in the order in which they were made.
+    /// Every network check, in the order in which they were made; the last of those that a resumed run made again.
     pub fn network_checks(&self) -> impl Iterator<Item = SeenCheck<'_>> {
+        let all: Vec<SeenCheck<'_>> = self.all_network_checks().collect();
+        let what = |check: &SeenCheck<'_>| {
+            (check.when, check.client.to_owned(), check.server.to_owned(), check.tool.to_owned())
+        };
+        let last: BTreeMap<_, usize> = all.iter().enumerate().map(|(place, check)| (what(check), place)).collect();
+        let places: BTreeSet<usize> = last.into_values().collect();
+        all.into_iter().enumerate().filter(move |(place, _)| places.contains(place)).map(|(_, check)| check)
+    }
+
+    fn all_network_checks(&self) -> impl Iterator<Item = SeenCheck<'_>> {
         self.events.iter().filter_map(|event| match &event.event {
             Happening::NetworkChecked {
                 when, client, server, tool, figures, client_command, server_command, ..

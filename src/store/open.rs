@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::event::{Event, Happening, paths};
 use crate::metric::LoadFigures;
 use crate::plan::{self, Plan};
+use crate::store::attempts::lasting;
 use crate::store::write::{FORMAT, Manifest, digest_all};
 use crate::store::{RunState, Seen, StoredRun, StoredTrial};
 use crate::wire::Facts;
@@ -151,7 +152,7 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StoreError> {
     serde_json::from_slice(&bytes).map_err(|error| file_error(path, &error))
 }
 
-fn read_json_if_there<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreError> {
+pub(in crate::store) fn read_json_if_there<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreError> {
     if path.exists() { read_json(path).map(Some) } else { Ok(None) }
 }
 
@@ -185,7 +186,7 @@ fn trials(directory: &Path, plan: &Plan, events: &[Event]) -> Result<Vec<StoredT
     let mut trials = Vec::new();
     for trial in &plan.trials {
         let own: Vec<&Happening> =
-            events.iter().map(|event| &event.event).filter(|event| event.trial() == Some(&trial.id)).collect();
+            lasting(events).map(|event| &event.event).filter(|event| event.trial() == Some(&trial.id)).collect();
         if own.is_empty() {
             continue;
         }

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::event::{Event, Happening, Recorder, Write, paths};
 use crate::plan::Plan;
 use crate::plan::document::sha256_bytes;
+use crate::store::Controller;
+use crate::store::session::{Session, lock};
 
 /// What a file is called while it is not whole.
 const HALF: &str = ".half";
@@ -41,6 +43,8 @@ pub struct RunWriter {
     failed: bool,
     /// Files with bytes that are not known to be on the disk yet.
     unsynced: BTreeSet<PathBuf>,
+    /// The session, where the run was resumed.
+    session: Option<Session>,
 }
 
 /// A name for a run: when, what, and four digits against two in one second.
@@ -67,14 +71,8 @@ impl RunWriter {
 
     fn begin(run: &str, directory: &Path, plan: &Plan, inputs: &BTreeMap<String, Vec<u8>>) -> io::Result<Self> {
         let events = OpenOptions::new().create_new(true).append(true).open(directory.join(paths::EVENTS))?;
-        let mut writer = Self {
-            run: run.to_owned(),
-            directory: directory.to_owned(),
-            events,
-            events_length: 0,
-            failed: false,
-            unsynced: BTreeSet::new(),
-        };
+        let mut writer = Self::continued(run, directory, events, None)?;
+        lock(&writer.events)?;
         let mut text = serde_json::to_vec_pretty(plan)?;
         text.push(b'\n');
         writer.file(paths::PLAN, &text)?;
@@ -83,6 +81,32 @@ impl RunWriter {
         }
         writer.sync()?;
         Ok(writer)
+    }
+
+    /// Goes on with a run whose events these are, locked and whole.
+    pub(in crate::store) fn continued(
+        run: &str,
+        directory: &Path,
+        events: File,
+        session: Option<Session>,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            run: run.to_owned(),
+            directory: directory.to_owned(),
+            events_length: events.metadata()?.len(),
+            events,
+            failed: false,
+            unsynced: BTreeSet::new(),
+            session,
+        })
+    }
+
+    /// Notes who carries the run out.
+    pub fn controller(&mut self, controller: &Controller) -> io::Result<()> {
+        let mut text = serde_json::to_vec_pretty(controller)?;
+        text.push(b'\n');
+        self.file(paths::CONTROLLER, &text)?;
+        self.sync()
     }
 
     /// Where it is.
@@ -112,7 +136,10 @@ impl RunWriter {
         Ok(())
     }
 
-    fn place(&self, path: &str) -> io::Result<PathBuf> {
+    fn place(&mut self, path: &str) -> io::Result<PathBuf> {
+        if let Some(session) = &mut self.session {
+            session.make_room(path)?;
+        }
         let path = self.directory.join(path);
         path.parent().map_or(Ok(()), fs::create_dir_all)?;
         Ok(path)
@@ -130,6 +157,11 @@ impl RunWriter {
             return Err(error);
         }
         self.events_length += line.len() as u64;
+        if let (Some(session), Happening::TrialStarted { trial, .. }) = (&self.session, &event.event) {
+            // The event first: a reader who finds one without the other sees a trial that was only begun.
+            self.events.sync_all()?;
+            session.cut_trial(trial)?;
+        }
         // An event may say that something was measured: then it is on the disk, and so is what was measured.
         if matches!(
             event.event,

@@ -152,6 +152,7 @@ impl Bench {
             certificates: &self.certificates,
             owner: "timetrial bench".to_owned(),
             stop: stop.clone(),
+            resumed: None,
         };
         let connect = async |machine: &Machine| self.connector.connect(machine, &|_| {}).await;
         let summary = run_campaign(&campaign, &mut kept, connect).await;

@@ -13,8 +13,7 @@ pub(super) const KEPT: &str = "timetrial.kept";
 
 /// The labels of something that goes with its run.
 pub(super) fn labels(run: &str) -> HashMap<String, String> {
-    let controller = myself().unwrap_or_else(|| "unknown".to_owned());
-    HashMap::from([(RUN.to_owned(), run.to_owned()), (CONTROLLER.to_owned(), controller)])
+    HashMap::from([(RUN.to_owned(), run.to_owned()), (CONTROLLER.to_owned(), controller())])
 }
 
 /// The filter for everything with a label.
@@ -30,6 +29,15 @@ pub(super) fn is_gone(labels: &HashMap<String, String>) -> Option<bool> {
         return None;
     }
     Some(started(pid).is_none_or(|found| found != start))
+}
+
+/// Whether this process made a thing.
+pub(super) fn is_mine(labels: &HashMap<String, String>) -> bool {
+    labels.get(CONTROLLER).is_some_and(|found| *found == controller())
+}
+
+fn controller() -> String {
+    myself().unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// This process, as nobody else is called: where it runs, its pid, and when it was started.
@@ -64,9 +72,11 @@ mod tests {
         let mine = labels("run");
         assert_eq!(mine[RUN], "run");
         assert_eq!(is_gone(&mine), Some(false));
+        assert!(is_mine(&mine) && !is_mine(&HashMap::new()));
         let other = |controller: String| HashMap::from([(CONTROLLER.to_owned(), controller)]);
         let (here, pid) = (here().unwrap(), std::process::id());
         assert_eq!(is_gone(&other(format!("{here} {pid} 1"))), Some(true));
+        assert!(!is_mine(&other(format!("{here} {pid} 1"))));
         assert_eq!(is_gone(&other(format!("{here} 4294967295 1"))), Some(true));
         assert_eq!(is_gone(&other(format!("elsewhere/pid:[1] {pid} 1"))), None);
         assert_eq!(is_gone(&other("unknown".to_owned())), None);

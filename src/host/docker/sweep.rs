@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::host::docker::container::remove;
 use crate::host::docker::engine::{Engine, seconds};
-use crate::host::docker::owner::{RUN, is_gone, with_label};
+use crate::host::docker::owner::{RUN, is_gone, is_mine, with_label};
 use crate::wire::Failure;
 
 /// Whether a controller on another machine lives can't be seen from here. What it made and does not use for so long
@@ -39,8 +39,10 @@ pub(super) async fn our_containers(engine: &Engine, label: &str) -> Result<Vec<C
 
 /// Whether something belongs to nobody any more.
 pub(super) fn is_abandoned(labels: &HashMap<String, String>, own_run: &str, age_s: Option<i64>) -> bool {
-    if labels.get(RUN).is_none_or(|run| run == own_run) {
-        return false;
+    let Some(run) = labels.get(RUN) else { return false };
+    if run == own_run {
+        // A run is resumed only where nobody else carries it out, so of another process is of a dead one.
+        return !is_mine(labels);
     }
     match is_gone(labels) {
         Some(gone) => gone,
@@ -153,6 +155,7 @@ mod tests {
             ("timetrial.controller".to_owned(), "another-boot/pid:[1] 7 8".to_owned()),
         ]);
         assert!(is_abandoned(&elsewhere, "mine", old));
+        assert!(is_abandoned(&elsewhere, "other", None), "of this run's controller before, which is resumed");
         assert!(!is_abandoned(&elsewhere, "mine", Some(60)));
         assert!(!is_abandoned(&elsewhere, "mine", None));
     }

@@ -5,7 +5,7 @@ use crate::metric::counted;
 use crate::referee::{self, Finding, Gives, Summary};
 use crate::report::escape::Text;
 use crate::report::model::types::{Head, MachineFacts, Notice, NoticeKind, Row, Section};
-use crate::report::model::{facts, tuning};
+use crate::report::model::{facts, sessions, tuning};
 use crate::store::{RunState, StoredRun};
 
 /// The head.
@@ -22,7 +22,7 @@ pub fn head(run: &StoredRun, summary: Summary, sections: &[Section], machines: &
         scenario: Text::from(&run.plan.scenario),
         timetrial: started.as_ref().map(|(_, version)| version.clone()),
         started: started.map(|(time, _)| time).or(run.events.first().map(|event| event.time)),
-        took_ms: run.events.last().map(|event| event.elapsed_ms),
+        took_ms: sessions::took_ms(run),
         places: run.plan.machines.iter().map(|machine| facts::line(&machine.name, before(&machine.name))).collect(),
         outcome: Text::from(outcome(run, summary)),
         whole: matches!(run.state, RunState::Complete(Outcome::Measured)) && summary.measured() == summary.trials,
@@ -74,6 +74,9 @@ fn notices(run: &StoredRun, summary: Summary, sections: &[Section], machines: &[
         if let Happening::Warning { message } = &event.event {
             say(NoticeKind::Doubt, Text::from(message));
         }
+    }
+    if let Some(text) = sessions::notice(run) {
+        say(NoticeKind::Limit, Text::from(text));
     }
     if sections.iter().any(|section| section.groups.len() > 1) {
         say(NoticeKind::Limit, Text::from(UNLIKE));

@@ -6,6 +6,7 @@ mod facts;
 mod head;
 mod network;
 mod results;
+mod sessions;
 mod software;
 mod times;
 mod tuning;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::event::{Happening, Moment, Outcome};
+use crate::metric::counted;
 use crate::report::escape::Text;
 use crate::report::model::types::{Step, TrialTimes};
 use crate::store::StoredRun;
@@ -10,7 +11,7 @@ use crate::store::StoredRun;
 /// The times of each trial, by its id.
 pub fn trials(run: &StoredRun) -> BTreeMap<String, TrialTimes> {
     let mut all: BTreeMap<String, TrialTimes> = BTreeMap::new();
-    for event in &run.events {
+    for event in run.lasting_events() {
         if let Some(trial) = trial_of(&event.event) {
             note(all.entry(trial.to_owned()).or_default(), &event.event, event.elapsed_ms);
         }

@@ -1,0 +1,138 @@
+//! `resume`: goes on with a run that was cut off or stopped.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+
+use crate::cli::arguments::{Format, ResumeArguments};
+use crate::cli::campaign::{Wired, controller, finish, in_runtime, owner, style};
+use crate::cli::connect::Connector;
+use crate::cli::error::Problem;
+use crate::cli::main::print;
+use crate::cli::{consent, exit, stored};
+use crate::diagnostic::printable;
+use crate::display::Display;
+use crate::event::Outcome;
+use crate::metric::counted;
+use crate::run::{Campaign, Resumed, stop_channel};
+use crate::store::{self, Resumption, RunState};
+
+/// `resume`
+pub fn resume(arguments: &ResumeArguments, format: Format) -> Result<u8, Problem> {
+    let directory = store::locate(&arguments.run.store.directory, &arguments.run.run)?;
+    let resumption = Resumption::of(&directory)?;
+    if resumption.is_over() {
+        return nothing_to_do(resumption, format);
+    }
+    let (hosts, run) = (hosts(arguments, &resumption)?, resumption.id.clone());
+    let (plan, inputs) = (resumption.run.plan.clone(), resumption.inputs.clone());
+    let connector = Connector::again(&hosts, &run, &inputs);
+    let certificates = connector.certificates(&plan.machines)?;
+    let asks = consent::needed(&plan, arguments.yes)?;
+    let display = std::rc::Rc::new(std::cell::RefCell::new(Display::new(style(format))));
+    found(&resumption).iter().for_each(|line| display.borrow().say(&printable(line)));
+    // A run that was cut off before its first event has touched nothing: it begins.
+    let resumed = resumption.has_begun().then(|| resumed(&resumption));
+    let owner = owner(&run);
+    let mut writer = resumption.begin(&controller(&hosts, &owner)).map_err(unwritten)?;
+    let directory = writer.directory().to_owned();
+    let (handle, stop) = stop_channel();
+    let confirm = consent::asker(&display);
+    let campaign = Campaign {
+        plan: &plan,
+        run: &run,
+        inputs: &inputs,
+        certificates: &certificates,
+        owner,
+        confirm: asks.then_some(&confirm),
+        stop,
+        resumed: resumed.as_ref(),
+    };
+    let mut wired = Wired { store: &mut writer, display: &display };
+    let summary = in_runtime(&campaign, handle, &connector, &mut wired)?;
+    finish(&directory, writer, &summary, format)
+}
+
+fn unwritten(error: std::io::Error) -> Problem {
+    Problem::new(exit::WRONG_INPUT, anyhow::Error::new(error).context("can't write the run's directory"))
+        .hint("it must be writable for whoever resumes the run, and its disk not full")
+}
+
+/// The inventory: only its folder counts.
+fn hosts(arguments: &ResumeArguments, resumption: &Resumption) -> Result<PathBuf, Problem> {
+    let recorded = || resumption.controller.as_ref().map(|controller| PathBuf::from(&controller.hosts));
+    let hosts = arguments.hosts.clone().or_else(recorded).ok_or_else(|| {
+        let error = anyhow::anyhow!("run {} does not tell where its inventory was", resumption.id);
+        Problem::new(exit::WRONG_INPUT, error).hint("--hosts FILE says it; only its folder counts")
+    })?;
+    let hosts = std::path::absolute(&hosts).unwrap_or(hosts);
+    match hosts.parent().map(std::fs::read_dir) {
+        Some(Err(error)) => {
+            let what = format!("can't read the folder of the inventory {}", hosts.display());
+            Err(Problem::new(exit::WRONG_INPUT, anyhow::Error::new(error).context(what))
+                .hint("--hosts FILE says where it is now; keys and certificates are looked for from there"))
+        }
+        _ => Ok(hosts),
+    }
+}
+
+fn resumed(resumption: &Resumption) -> Resumed {
+    let run = &resumption.run;
+    let before = |(machine, facts): (&String, &std::collections::BTreeMap<String, _>)| {
+        Some((machine.clone(), facts.get("before").cloned()?))
+    };
+    let resumed = Resumed {
+        finished: resumption.finished.clone(),
+        sessions: resumption.sessions,
+        sequence: resumption.sequence(),
+        elapsed_ms: resumption.elapsed_ms(Timestamp::now()),
+        machines: run.facts.iter().filter_map(before).collect(),
+        ..Resumed::default()
+    };
+    resumed.with_events(&run.plan, &run.events)
+}
+
+/// What was found, in lines.
+fn found(resumption: &Resumption) -> Vec<String> {
+    let (run, finished) = (&resumption.run, resumption.finished.len());
+    let how = match &run.state {
+        RunState::Incomplete if !resumption.has_begun() => "was cut off before it began".to_owned(),
+        RunState::Incomplete => "was cut off".to_owned(),
+        RunState::Complete(Outcome::Interrupted) => "was stopped by the user".to_owned(),
+        RunState::Complete(Outcome::Failed { reason }) => format!("failed: {}", reason.message),
+        RunState::Complete(Outcome::Measured) => "ended by itself".to_owned(),
+    };
+    let all = counted(run.plan.trials.len(), "trial");
+    let mut lines = vec![format!("run {} {how}; {finished} of {all} finished", resumption.id)];
+    let again = run.trials.iter().filter(|stored| !resumption.finished.contains(&stored.trial.id));
+    lines.extend(again.map(|stored| {
+        let trial = &stored.trial;
+        format!(
+            "  trial {} ({} {}) was begun and is run again; what it left is kept",
+            trial.id, trial.daemon, trial.endpoint
+        )
+    }));
+    if resumption.half > 0 {
+        let bytes = counted(resumption.half, "byte");
+        lines.push(format!("  half an event, {bytes}, stood at the end of its events, and is kept beside them"));
+    }
+    lines
+}
+
+/// It ended by itself; at most its manifest is missing.
+fn nothing_to_do(resumption: Resumption, format: Format) -> Result<u8, Problem> {
+    let (id, trials, sealed) = (resumption.id.clone(), resumption.run.plan.trials.len(), resumption.is_sealed());
+    let directory = resumption.run.directory.clone();
+    if !sealed {
+        resumption.seal().map_err(unwritten)?;
+        stored::after_run(&directory, format)?;
+    }
+    let manifest = if sealed { "" } else { " but to write its manifest, which was missing" };
+    print(&match format {
+        Format::Human => {
+            format!("run {id}: all of its {} ran to the end: nothing to do{manifest}\n", counted(trials, "trial"))
+        }
+        Format::Json => serde_json::json!({"run": id, "state": "complete", "left": 0}).to_string() + "\n",
+    })?;
+    Ok(exit::FINE)
+}
