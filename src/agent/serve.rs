@@ -144,7 +144,7 @@ fn answer(agent: &Agent, request: Request) -> Result<Reply, Failure> {
         Request::Hello { protocol, run, owner, ca_bundle, proxy } => {
             hello(agent, protocol, &run, &owner, Downloads { ca_bundle, proxy })
         }
-        Request::ReadFacts => Ok(Reply::Facts(Box::new(facts::read(&agent.state()?.directory, &agent.identity)))),
+        Request::ReadFacts => Ok(Reply::Facts(Box::new(facts::read(&directory(agent)?, &agent.identity)))),
         Request::Listeners { port } => Ok(Reply::Listeners { listeners: listeners::on(port) }),
         Request::PackageRoot { name, suite, packages } => {
             provision::package_root(agent, &name, &suite, &packages, provision::Purpose::Running)

@@ -49,6 +49,15 @@ pub enum Command {
     /// Package roots, virtual environments, images that were built, and what a dead controller left. Everything of it is
     /// made again by the next campaign that needs it.
     Clean(CleanArguments),
+    /// Put machines back as they were, where an agent died before it could
+    ///
+    /// Every contact does it by itself; this does nothing else. It shows what it puts back, reads it back, and does
+    /// nothing the second time.
+    Restore(RestoreArguments),
+    /// End the campaign that holds a machine, by the id of its lock
+    ///
+    /// Its agent stops what runs, puts the machine back, and leaves; its campaign fails with that.
+    Unlock(UnlockArguments),
     /// List the runs in the store
     List(Store),
     /// Show a run: its figures, verdicts, and what failed
@@ -116,6 +125,38 @@ pub struct RunArguments {
     /// The store
     #[command(flatten)]
     pub store: Store,
+    /// Only reach the machines and look: print the sums and every difference that tuning would make
+    ///
+    /// Nothing is changed: no lock is taken, nothing is swept or undone. Our program is put where it is not yet, and a
+    /// machine that is a container is made and removed.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Agree beforehand to the changes that tuning makes on this machine
+    ///
+    /// Without it they are shown and confirmed on a terminal; elsewhere such a campaign is refused.
+    #[arg(long, short = 'y')]
+    pub yes: bool,
+}
+
+/// Which machines to put back.
+#[derive(Debug, Args)]
+pub struct RestoreArguments {
+    /// The inventory
+    #[arg(long, value_name = "FILE", default_value = "hosts.toml")]
+    pub hosts: PathBuf,
+}
+
+/// Which lock to break.
+#[derive(Debug, Args)]
+pub struct UnlockArguments {
+    /// The machine
+    pub machine: String,
+    /// The id of its lock, as the refusal names it
+    #[arg(long, value_name = "ID")]
+    pub id: String,
+    /// The inventory
+    #[arg(long, value_name = "FILE", default_value = "hosts.toml")]
+    pub hosts: PathBuf,
 }
 
 /// The store.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::cli::arguments::{Format, RunArguments};
 use crate::cli::connect::Connector;
 use crate::cli::error::Problem;
-use crate::cli::{exit, files, signals, stored};
+use crate::cli::{consent, exit, files, signals, stored};
 use crate::diagnostic::printable;
 use crate::display::{Display, Style};
 use crate::event::{Recorder, Write};
@@ -43,6 +43,7 @@ pub fn run(arguments: &RunArguments, format: Format) -> Result<u8, Problem> {
         files::show(&diagnostics, format)?;
     }
     let plan = files::make_plan(&project)?;
+    let asks = consent::needed(&plan, arguments.yes)?;
     let run = run_id(Timestamp::now(), &plan.scenario, salt());
     let connector = Connector::new(&project.inventory.place.file.path, &run, &project.inputs);
     let certificates = connector.certificates(&plan.machines)?;
@@ -55,10 +56,18 @@ pub fn run(arguments: &RunArguments, format: Format) -> Result<u8, Problem> {
         Problem::new(exit::WRONG_INPUT, error).hint("choose a store that can be written with --store DIR")
     })?;
     let directory = writer.directory().to_owned();
-    let display = std::cell::RefCell::new(Display::new(style(format)));
+    let display = std::rc::Rc::new(std::cell::RefCell::new(Display::new(style(format))));
     let (handle, stop) = stop_channel();
-    let campaign =
-        Campaign { plan: &plan, run: &run, inputs: &inputs, certificates: &certificates, owner: owner(&run), stop };
+    let confirm = consent::asker(&display);
+    let campaign = Campaign {
+        plan: &plan,
+        run: &run,
+        inputs: &inputs,
+        certificates: &certificates,
+        owner: owner(&run),
+        confirm: asks.then_some(&confirm),
+        stop,
+    };
     let mut wired = Wired { store: &mut writer, display: &display };
     let summary = in_runtime(&campaign, handle, &connector, &mut wired)?;
     if !matches!(summary.error, Some(RunError::Record(_))) {
@@ -111,7 +120,7 @@ fn in_runtime(
 }
 
 /// Who runs the campaign, for the machines' locks.
-fn owner(run: &str) -> String {
+pub fn owner(run: &str) -> String {
     let user =
         std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_else(|_| "unknown user".to_owned());
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();

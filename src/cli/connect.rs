@@ -92,7 +92,14 @@ impl Connector {
             cpus: docker.cpus.clone(),
             memory_bytes: docker.memory_bytes,
             nofile: docker.nofile,
-            sysctls: docker.sysctls.clone(),
+            // What the campaign tunes wins over what the machine always has.
+            sysctls: docker
+                .sysctls
+                .iter()
+                .chain(&docker.tuned)
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+            optional: docker.optional.clone(),
             state_dir: machine.state_dir.clone(),
             proxy: machine.proxy.clone(),
             binary,

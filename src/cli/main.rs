@@ -7,7 +7,7 @@ use clap::Parser;
 
 use crate::cli::arguments::{Arguments, Command};
 use crate::cli::error::Problem;
-use crate::cli::{agent, bench, campaign, clean, doctor, exit, files, generated, stored};
+use crate::cli::{agent, bench, campaign, clean, doctor, dry_run, exit, files, generated, restore, stored};
 
 /// Runs the command that the arguments ask for.
 pub fn main() -> ExitCode {
@@ -36,9 +36,12 @@ fn carry_out(arguments: Arguments) -> Result<u8, Problem> {
     match arguments.command {
         Command::Check(wanted) => files::check(&wanted, format),
         Command::Plan(wanted) => files::plan(&wanted, format),
+        Command::Run(wanted) if wanted.dry_run => dry_run::dry_run(&wanted, format),
         Command::Run(wanted) => campaign::run(&wanted, format),
         Command::Doctor(wanted) => doctor::doctor(&wanted, format),
         Command::Clean(wanted) => clean::clean(&wanted, format),
+        Command::Restore(wanted) => restore::restore(&wanted, format),
+        Command::Unlock(wanted) => restore::unlock(&wanted, format),
         Command::List(store) => stored::list(&store, format),
         Command::Show(wanted) => stored::show(&wanted, format),
         Command::Report(wanted) => stored::report(&wanted),

@@ -6,12 +6,15 @@ mod bench;
 mod campaign;
 mod clean;
 mod connect;
+mod consent;
 mod doctor;
+mod dry_run;
 mod error;
 pub mod exit;
 mod files;
 mod generated;
 mod main;
+mod restore;
 mod signals;
 mod stored;
 

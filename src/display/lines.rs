@@ -1,6 +1,7 @@
 //! What is said of an event, in a line or several. Where nothing needs saying, nothing is said.
 
 use crate::diagnostic::printable;
+use crate::display::tuning;
 use crate::event::{Happening, Outcome, Reason};
 use crate::metric::{LoadFigures, bit_rate, count, counted, duration_us, rate, short_bytes};
 
@@ -15,6 +16,15 @@ pub fn of(event: &Happening, told: Option<&Outcome>) -> Vec<String> {
         | Happening::DatabaseStarted { .. }
         | Happening::DatabaseStopped { .. }
         | Happening::NetworkChecked { .. } => machine(event),
+        Happening::Reckoned { .. }
+        | Happening::LeftUndone { .. }
+        | Happening::MachineTuned { .. }
+        | Happening::TuningVerified { .. }
+        | Happening::TuningUndone { .. }
+        | Happening::MachineCompared { .. } => tuning::of(event),
+        Happening::CampaignResumed { finished, left, .. } => {
+            vec![format!("goes on: {} finished, {left} left", counted(*finished, "trial"))]
+        }
         Happening::ProvisionProgress { name, line, .. } => vec![format!("  {}: {}", printable(name), printable(line))],
         Happening::DaemonStopped { process, killed, took_ms, leftovers, .. } => {
             let killed =

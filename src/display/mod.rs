@@ -4,5 +4,7 @@ mod json;
 mod lines;
 mod progress;
 mod screen;
+mod tuning;
 
 pub use screen::{Display, Style};
+pub use tuning::put_back;

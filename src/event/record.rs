@@ -42,6 +42,11 @@ pub mod paths {
         format!("machines/{machine}/facts-{when}.json")
     }
 
+    /// What was seen of a machine for tuning, `before` or `after`.
+    pub fn look(machine: &str, when: &str) -> String {
+        format!("machines/{machine}/look-{when}.json")
+    }
+
     /// The last messages of the PostgreSQL on a machine.
     pub fn database_log(machine: &str) -> String {
         format!("machines/{machine}/postgresql.stderr")

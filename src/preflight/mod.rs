@@ -1,4 +1,5 @@
-//! The preflight: what a plan asks of its machines, held against what they have, as sums for people. Pure: it reads a
+//! The preflight: what a plan asks of its machines, held against what they have: sums and differences, before
+//! anything is changed. Pure: it reads a
 //! plan and what agents saw, so the same sums come out of `run`, of `run --dry-run`, and of a stored run.
 //!
 //! One file for each family of sums. All of them reckon with the values that will hold *after* the plan's tuning
@@ -7,6 +8,7 @@
 mod conf;
 mod database;
 mod descriptors;
+mod differences;
 mod load;
 mod machine;
 mod memory;
@@ -25,6 +27,7 @@ use crate::plan::Plan;
 use crate::preflight::machine::On;
 use crate::wire::{Facts, Look};
 
+pub use differences::{Difference, differences, made_with};
 pub use text::text;
 
 /// What an agent saw of its machine.

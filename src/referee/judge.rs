@@ -84,7 +84,16 @@ fn judge_begun(run: &StoredRun, stored: &StoredTrial, calm: &BTreeMap<&str, f64>
     let trial = &stored.trial;
     let is_own = |check: &SeenCheck<'_>| (check.client, check.server) == (&*trial.client, &*trial.server);
     let checks: Vec<SeenCheck<'_>> = run.network_checks().filter(is_own).collect();
+    let mut machines: Vec<&str> = vec![&trial.server, &trial.client];
+    machines.extend(run.plan.database.as_ref().map(|database| database.machine.as_str()));
+    machines.sort_unstable();
+    machines.dedup();
+    let drifted: Vec<_> = machines
+        .into_iter()
+        .flat_map(|machine| run.drifted(machine).into_iter().map(move |tuned| (machine, tuned)))
+        .collect();
     let case = Case {
+        drifted: &drifted,
         stored,
         figures,
         daemon: run.plan.daemon(&stored.trial.daemon),

@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::join_all;
-
 use crate::event::{Happening, Moment, Outcome, Recorder};
 use crate::host::{Connection, Host, Link, LinkError};
 use crate::plan::{Machine, Plan};
 use crate::run::emitter::Emitter;
 use crate::run::error::{RunError, TrialError};
-use crate::run::{StopSignal, contact, network, prepare, provision, trial};
+use crate::run::{Confirm, StopSignal, contact, network, prepare, provision, release, trial, tuning};
 use crate::wire::{Reply, Request};
 
 /// What a campaign works with.
@@ -24,6 +22,8 @@ pub struct Campaign<'a> {
     pub certificates: &'a BTreeMap<String, String>,
     /// Who runs it, for the machines' locks.
     pub owner: String,
+    /// Asks the user before this machine is changed; none where that is agreed already.
+    pub confirm: Option<&'a Confirm>,
     /// The user's wish to stop.
     pub stop: StopSignal,
 }
@@ -58,6 +58,8 @@ pub(in crate::run) struct State<'a> {
     /// Package versions of what was provisioned, by provision name.
     pub versions: BTreeMap<String, BTreeMap<String, String>>,
     pub database: Option<String>,
+    /// What was set, as read back, by machine.
+    pub tuned: BTreeMap<String, BTreeMap<String, String>>,
     /// Where each machine's agent has the run's work directory.
     pub work_dirs: BTreeMap<String, String>,
 }
@@ -89,6 +91,7 @@ where
         digests: BTreeMap::new(),
         versions: BTreeMap::new(),
         database: None,
+        tuned: BTreeMap::new(),
         work_dirs: BTreeMap::new(),
     };
     let mut summary = Summary { measured: 0, failed: 0, not_run: campaign.plan.trials.len(), error: None };
@@ -102,7 +105,7 @@ where
         let _ = prepare::keep_database_log(&mut state).await;
     }
     // Machines are released whatever happened, and a record that can't be written does not keep us from it.
-    let released = release(&mut state).await;
+    let released = release::all(&mut state).await;
     summary.error = error.or(released.err());
     if let Err(failed) = finish(&mut state, &summary) {
         summary.error.get_or_insert(RunError::Record(failed));
@@ -144,9 +147,10 @@ where
             return Err(error);
         }
     }
+    tuning::verify(state).await?;
     prepare::stop_database(state).await?;
     network::check(state, Moment::After).await?;
-    prepare::facts(state, "after").await
+    prepare::facts(state, "after").await.map(drop)
 }
 
 /// Where a trial counts. One with figures was measured, also if it went wrong after its load; one that the user stopped
@@ -160,15 +164,18 @@ fn count_of<'a>(summary: &'a mut Summary, result: &Result<(), TrialError>, has_f
     }
 }
 
-/// Everything before the first change: contact, facts, ports, the cache, and the network.
+/// Everything before the first trial's own work: contact, facts, ports, sums, the cache, tuning, and the network as tuned.
 async fn get_fit<C>(state: &mut State<'_>, connect: C) -> Result<(), RunError>
 where
     C: AsyncFn(&Machine) -> Result<Connection, LinkError>,
 {
     contact::all(state, connect).await?;
-    prepare::facts(state, "before").await?;
+    let seen = tuning::look(state).await?;
     prepare::ports_free(state).await?;
+    tuning::reckon(state, &seen)?;
     provision::all(state).await?;
+    tuning::agree(state, &seen).await?;
+    tuning::apply(state, &seen).await?;
     network::check(state, Moment::Before).await
 }
 
@@ -182,29 +189,4 @@ pub(in crate::run) async fn ask(state: &State<'_>, link: &Link, request: Request
         reply = link.ask(request) => Ok(reply?),
         signal = state.campaign.stop.asked() => Err(RunError::Interrupted(signal)),
     }
-}
-
-/// Says goodbye to every agent: it stops what still runs and removes its work.
-async fn release(state: &mut State<'_>) -> Result<(), RunError> {
-    let machines = std::mem::take(&mut state.machines).into_iter();
-    let owners = machines.filter_map(|(machine, Connected { link, host })| Some((machine, link, host?)));
-    let leaving = owners.map(async |(machine, link, host)| {
-        let reply = link.ask(Request::Goodbye).await;
-        drop(link);
-        host.wait().await;
-        (machine, reply)
-    });
-    let mut first = Ok(());
-    for (machine, reply) in join_all(leaving).await {
-        let result = match reply {
-            Ok(Reply::Goodbye { stopped, removed_work_dir, .. }) => state
-                .emitter
-                .emit(Happening::MachineReleased { machine, stopped, removed_work_dir })
-                .map_err(RunError::Record),
-            Ok(other) => Err(RunError::Link(LinkError::OutOfTurn { machine, answer: format!("{other:?}") })),
-            Err(error) => Err(RunError::Link(error)),
-        };
-        first = first.and(result);
-    }
-    first
 }

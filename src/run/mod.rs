@@ -2,6 +2,7 @@
 
 mod campaign;
 mod contact;
+mod dry;
 mod emitter;
 mod error;
 mod load;
@@ -9,10 +10,14 @@ mod network;
 mod prepare;
 mod provision;
 mod ready;
+mod release;
 mod stop;
 mod trial;
+mod tuning;
 
 pub use campaign::{Campaign, Summary, run};
+pub use dry::{Looked, dry_run};
 pub use error::RunError;
 pub use provision::provision_request;
 pub use stop::{StopHandle, StopSignal, stop_channel};
+pub use tuning::{Confirm, refusal};

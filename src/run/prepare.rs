@@ -9,7 +9,7 @@ use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
 use crate::run::error::RunError;
 use crate::run::network;
-use crate::wire::{self, DatabaseRequest, DatabaseSetting, Listener, Reply, Request, WorkFile};
+use crate::wire::{self, DatabaseRequest, DatabaseSetting, Facts, Listener, Reply, Request, WorkFile};
 
 /// What opens the conversation: the agent takes its lock, and sweeps what a dead one left.
 pub fn hello(state: &State<'_>, machine: &Machine) -> Request {
@@ -24,7 +24,7 @@ pub fn hello(state: &State<'_>, machine: &Machine) -> Request {
 
 /// Tells that a machine's agent is there.
 pub fn welcome(state: &mut State<'_>, machine: &Machine, reply: Reply) -> Result<(), RunError> {
-    let Reply::Welcome { version, pid, boot_id, work_dir, mut swept, .. } = reply else {
+    let Reply::Welcome { version, pid, boot_id, work_dir, mut swept, undone, .. } = reply else {
         return Err(out_of_turn(&machine.name));
     };
     let host = state.machines.get(&machine.name).and_then(|connected| connected.host.as_ref());
@@ -40,7 +40,8 @@ pub fn welcome(state: &mut State<'_>, machine: &Machine, reply: Reply) -> Result
         sent_bytes,
         swept,
     })?;
-    Ok(())
+    let machine = machine.name.clone();
+    undone.map_or(Ok(()), |undone| Ok(state.emitter.emit(Happening::LeftUndone { machine, undone })?))
 }
 
 /// Tells that a machine is one that another name leads to as well.
@@ -77,15 +78,17 @@ fn out_of_turn(machine: &str) -> RunError {
 }
 
 /// Reads and keeps every machine's facts.
-pub async fn facts(state: &mut State<'_>, when: &str) -> Result<(), RunError> {
+pub async fn facts(state: &mut State<'_>, when: &str) -> Result<Vec<(String, Facts)>, RunError> {
+    let mut all = Vec::new();
     for machine in &state.campaign.plan.machines {
         let link = state.link(&machine.name)?;
         let Reply::Facts(facts) = ask(state, &link, Request::ReadFacts).await? else {
             return Err(out_of_turn(&machine.name));
         };
         state.emitter.json(&paths::facts(&machine.name, when), &facts)?;
+        all.push((machine.name.clone(), *facts));
     }
-    Ok(())
+    Ok(all)
 }
 
 /// Nobody may listen where the campaign will: seen before anything is changed, and never solved by killing.
@@ -165,7 +168,7 @@ pub async fn database(state: &mut State<'_>) -> Result<(), RunError> {
     let request = database_request(state, database);
     let link = state.link(&database.machine)?;
     let begun = Instant::now();
-    let reply = ask(state, &link, Request::StartDatabase(request)).await?;
+    let reply = ask(state, &link, Request::StartDatabase(Box::new(request))).await?;
     let Reply::DatabaseStarted { version, pid, rows, settings, profile } = reply else {
         return Err(out_of_turn(&database.machine));
     };

@@ -4,6 +4,7 @@ mod machines;
 mod network;
 mod open;
 mod read;
+mod tuning;
 mod write;
 
 pub use network::SeenCheck;

@@ -76,7 +76,7 @@ pub enum Request {
     /// Make a directory under the run's work directory, and write files into it.
     PutFiles { directory: String, files: Vec<WorkFile> },
     /// Make and start the private cluster.
-    StartDatabase(DatabaseRequest),
+    StartDatabase(Box<DatabaseRequest>),
     /// The last messages of its server.
     DatabaseLog,
     /// Stop it and remove its data.

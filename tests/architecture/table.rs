@@ -20,12 +20,13 @@ pub const MAY_USE: &[(&str, &[&str])] = &[
     // `tool`: how many connections a load generator really opens. `wire`: what an agent saw of its machine.
     ("preflight", &["event", "metric", "plan", "tool", "wire"]),
     // `tool`: the run asks a tool how it is called and what it printed; it knows no tool by name.
-    ("run", &["command", "event", "host", "plan", "tool", "wire"]),
+    ("run", &["command", "event", "host", "plan", "preflight", "tool", "wire"]),
     // `wire`: facts of machines are kept as the agent told them.
     ("store", &["event", "metric", "plan", "wire"]),
     // `diagnostic`: the one function that makes outside bytes harmless on a terminal.
-    ("display", &["diagnostic", "event", "metric"]),
-    ("referee", &["event", "metric", "plan", "store"]),
+    // `wire`: what became of each setting is told as the agent told it.
+    ("display", &["diagnostic", "event", "metric", "wire"]),
+    ("referee", &["event", "metric", "plan", "store", "wire"]),
     // `diagnostic`: which characters a terminal obeys, said once.
     ("report", &["command", "diagnostic", "event", "metric", "plan", "referee", "store", "wire"]),
     (
@@ -40,6 +41,7 @@ pub const MAY_USE: &[(&str, &[&str])] = &[
             "inventory",
             "metric",
             "plan",
+            "preflight",
             "referee",
             "report",
             "run",

@@ -93,7 +93,8 @@ async fn campaign(plan: Plan, trouble: Trouble) -> Story {
     let owner = "a test".to_owned();
     let certificates = BTreeMap::new();
     let run_id = "20260101T000000Z-steady-0000";
-    let campaign = Campaign { plan: &plan, run: run_id, inputs: &inputs, certificates: &certificates, owner, stop };
+    let campaign =
+        Campaign { plan: &plan, run: run_id, inputs: &inputs, certificates: &certificates, owner, confirm: None, stop };
     let asked = Arc::new(Mutex::new(Arc::default()));
     let mut kept = Kept::default();
     let connect = async |machine: &Machine| {

@@ -40,9 +40,10 @@ fn words(request: &Request) -> String {
     }
 }
 
-const BEFORE: [&str; 12] = [
+const BEFORE: [&str; 13] = [
     "hello",
     "read facts",
+    "look",
     "who listens on 15201",
     "who listens on 15202",
     "who listens on 18471",
@@ -109,7 +110,7 @@ fn a_campaign_of_two_trials() {
 #[test]
 fn what_is_built_comes_before_its_venv_and_templates_are_filled_in() {
     let story = tell_of(golden("front"), Trouble::Nothing);
-    let provisions: Vec<String> = story.asked.iter().map(words).skip(3).take(3).collect();
+    let provisions: Vec<String> = story.asked.iter().map(words).skip(4).take(3).collect();
     let expected = [
         "packages python3.9@bench",
         "packages build@bench to build with",

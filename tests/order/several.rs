@@ -41,7 +41,8 @@ fn tell(plan: &Plan, identity: fn(&str) -> String, hello: fn(&str) -> Result<Rep
     let (_handle, stop) = stop_channel();
     let (inputs, certificates) = (BTreeMap::new(), BTreeMap::new());
     let owner = "a test".to_owned();
-    let campaign = Campaign { plan, run: "a-run", inputs: &inputs, certificates: &certificates, owner, stop };
+    let campaign =
+        Campaign { plan, run: "a-run", inputs: &inputs, certificates: &certificates, owner, confirm: None, stop };
     let greeted = Arc::new(Mutex::new(Vec::new()));
     let kept = RefCell::new(Kept::default());
     let connect = async |machine: &Machine| {

@@ -145,6 +145,7 @@ impl Bench {
         let writer = RunWriter::create(store, &run, &self.plan, &self.inputs)?;
         let mut kept = Kept { writer, events: Vec::new() };
         let campaign = Campaign {
+            confirm: None,
             plan: &self.plan,
             run: &run,
             inputs: &self.inputs,

@@ -209,6 +209,14 @@ fn mounts(parts: &Parts<'_>, state: &str) -> Vec<Mount> {
     ]
 }
 
+/// The optional setting that an engine complains of.
+pub(super) fn refused_optional(target: &DockerTarget, complaint: &str) -> Option<String> {
+    let names = |name: &&String| complaint.contains(name.as_str()) || complaint.contains(&name.replace('.', "/"));
+    let optional = target.optional.iter().filter(|name| target.sysctls.contains_key(*name));
+    // The longest: one name may be the beginning of another.
+    optional.filter(names).max_by_key(|name| name.len()).cloned()
+}
+
 /// Engines refuse settings when a container is made or only when it is started, in words of their own.
 fn explain(failure: Failure, target: &DockerTarget) -> Failure {
     let text = failure.message.clone();

@@ -51,6 +51,8 @@ pub struct DockerTarget {
     pub nofile: Option<u64>,
     /// Settings of its own namespaces.
     pub sysctls: BTreeMap<String, String>,
+    /// Those of them that it does without where the engine refuses them.
+    pub optional: Vec<String>,
     /// Where its agent keeps its cache.
     pub state_dir: Option<String>,
     /// A proxy for what a build downloads.
@@ -98,15 +100,22 @@ impl Containers {
     pub async fn start(&self, target: &DockerTarget, tell: &dyn Fn(&str)) -> Result<(DockerHost, Link), LinkError> {
         let unreachable = |failure| LinkError::unreachable(&target.machine, failure);
         let contact = self.contact(target).await.map_err(unreachable)?;
-        let container = self.create(&contact, target, tell).await.map_err(unreachable)?;
-        let swept = std::mem::take(&mut *contact.swept.lock().await);
-        let host = DockerHost { engine: Arc::clone(&contact.engine), container, swept };
-        match host.speak(target).await {
-            Ok(link) => Ok((host, link)),
-            Err(error) => {
-                let _ = container::remove(&host.engine, &host.container).await;
-                Err(error)
-            }
+        let mut target = target.clone();
+        loop {
+            let container = self.create(&contact, &target, tell).await.map_err(unreachable)?;
+            let host = DockerHost { engine: Arc::clone(&contact.engine), container, swept: Vec::new() };
+            let error = match host.speak(&target).await {
+                Ok(link) => {
+                    let swept = std::mem::take(&mut *contact.swept.lock().await);
+                    return Ok((DockerHost { swept, ..host }, link));
+                }
+                Err(error) => error,
+            };
+            let _ = container::remove(&host.engine, &host.container).await;
+            // Engines refuse a setting only when the container starts: one that it can do without is left out then.
+            let Some(refused) = container::refused_optional(&target, &error.to_string()) else { return Err(error) };
+            tell(&format!("{}: the engine refuses {refused}, which is optional: it is left out", target.machine));
+            target.sysctls.remove(&refused);
         }
     }
 
@@ -272,6 +281,7 @@ impl DockerTarget {
             memory_bytes: None,
             nofile: None,
             sysctls: BTreeMap::new(),
+            optional: Vec::new(),
             state_dir: None,
             proxy: None,
             binary: Arc::new(binary),

@@ -3,6 +3,7 @@
 use crate::metric::LoadFigures;
 use crate::plan::Daemon;
 use crate::store::{SeenCheck, StoredTrial};
+use crate::wire::Tuned;
 
 /// A measured trial, and what the run says about it.
 pub struct Case<'a> {
@@ -18,6 +19,8 @@ pub struct Case<'a> {
     pub checks: &'a [SeenCheck<'a>],
     /// Whether they are one machine, without a network.
     pub one_machine: bool,
+    /// Settings of its machines that drifted, each with its machine.
+    pub drifted: &'a [(&'a str, &'a Tuned)],
     /// The lowest rate of answers that they saw, in bits per second; none on one machine.
     pub answer_rate: Option<f64>,
 }

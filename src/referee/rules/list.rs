@@ -3,7 +3,7 @@
 use crate::referee::rules::{
     Case, calm, connections, connections_lost, corrected, document, duration, ending, errors, impossible, keep_alive,
     leftovers, littles_law, load_protocol, network_changed, network_limit, printed_rate, protocol, rate_reached,
-    status, success, workers,
+    status, success, tuning_changed, workers,
 };
 use crate::referee::verdict::Rule;
 
@@ -11,7 +11,7 @@ use crate::referee::verdict::Rule;
 type Check = fn(&Case<'_>) -> Option<String>;
 
 /// The rules on figures.
-pub const FIGURE_RULES: [(Rule, Check); 21] = [
+pub const FIGURE_RULES: [(Rule, Check); 22] = [
     (impossible::RULE, impossible::check),
     (success::RULE, success::check),
     (document::RULE, document::check),
@@ -28,6 +28,7 @@ pub const FIGURE_RULES: [(Rule, Check); 21] = [
     (rate_reached::RULE, rate_reached::check),
     (network_limit::RULE, network_limit::check),
     (network_changed::RULE, network_changed::check),
+    (tuning_changed::RULE, tuning_changed::check),
     (keep_alive::RULE, keep_alive::check),
     (protocol::RULE, protocol::check),
     (workers::RULE, workers::check),

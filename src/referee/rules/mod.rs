@@ -24,6 +24,7 @@ mod rate_reached;
 pub(super) mod samples;
 mod status;
 mod success;
+mod tuning_changed;
 mod workers;
 
 pub(super) use case::Case;

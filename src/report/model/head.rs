@@ -4,8 +4,8 @@ use crate::event::{Happening, Outcome};
 use crate::metric::counted;
 use crate::referee::{self, Finding, Gives, Summary};
 use crate::report::escape::Text;
-use crate::report::model::facts;
 use crate::report::model::types::{Head, MachineFacts, Notice, NoticeKind, Row, Section};
+use crate::report::model::{facts, tuning};
 use crate::store::{RunState, StoredRun};
 
 /// The head.
@@ -57,6 +57,7 @@ fn part_of(part: usize, whole: usize, what: &str) -> String {
 
 fn notices(run: &StoredRun, summary: Summary, sections: &[Section], machines: &[MachineFacts]) -> Vec<Notice> {
     let mut notices = findings(sections);
+    notices.extend(tuning::notices(run));
     let mut say = |kind, text: Text| notices.push(Notice { kind, text });
     if summary.not_begun > 0 {
         say(NoticeKind::Missing, Text::from(part_of(summary.not_begun, summary.trials, "never begun") + "."));

@@ -8,6 +8,7 @@ mod network;
 mod results;
 mod software;
 mod times;
+mod tuning;
 mod types;
 
 pub use columns::{Column, columns};

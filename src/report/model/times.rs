@@ -66,6 +66,26 @@ fn words(run: &StoredRun, happening: &Happening) -> Option<(String, Option<u64>)
         Happening::MachineShared { machine, other } => {
             (format!("{machine} is the same machine as {other}: they share its agent"), None)
         }
+        Happening::MachineTuned { machine, settings, took_ms, .. } => {
+            let took = settings.iter().filter(|tuned| tuned.took).count();
+            (format!("{machine} tuned: {took} of {} settings took, read back", settings.len()), Some(*took_ms))
+        }
+        Happening::TuningVerified { machine, settings, changed } => {
+            (format!("{machine}: {} of {settings} settings still as they were set", settings - changed.len()), None)
+        }
+        Happening::TuningUndone { machine, undone } => {
+            (format!("{machine} put back: {} settings", undone.entries.len()), Some(undone.took_ms))
+        }
+        Happening::MachineCompared { machine, compared, .. } => {
+            let differ = compared.differences.len();
+            (
+                format!("{machine} held against what it was found as: {differ} of {} values differ", compared.values),
+                None,
+            )
+        }
+        Happening::CampaignResumed { finished, left, .. } => {
+            (format!("goes on after it was cut off: {finished} trials finished, {left} left"), None)
+        }
         Happening::ProvisionFinished { machine, name, reused, took_ms, .. } => {
             let how = if *reused { "reused" } else { "made" };
             (format!("{name} on {machine}: {how}"), Some(*took_ms))

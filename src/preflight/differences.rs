@@ -1,0 +1,123 @@
+//! What tuning would change: each setting as it stands, and as it would be.
+
+use std::collections::BTreeMap;
+
+use crate::plan::{Machine, Plan, Transport};
+use crate::preflight::Seen;
+
+/// A setting, now and then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The machine.
+    pub machine: String,
+    /// The setting.
+    pub name: String,
+    /// As it stands; none where there is no such setting.
+    pub now: Option<String>,
+    /// As it would be.
+    pub then: String,
+    /// Where that is written: `sysctl/network-booster.conf:6`.
+    pub from: String,
+    /// Why it can't be set here; none where it can.
+    pub refused: Option<String>,
+    /// What is dangerous about it.
+    pub danger: Option<String>,
+}
+
+impl Difference {
+    /// Whether anything would change.
+    pub fn changes(&self) -> bool {
+        self.refused.is_none() && self.now.as_deref() != Some(self.then.as_str())
+    }
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { machine, name, now, then, from, refused, danger } = self;
+        let now = now.as_deref().unwrap_or("(not there)");
+        match refused {
+            Some(why) => write!(f, "{machine}: {name} stays {now}: {why} ({from})")?,
+            None if now == then => write!(f, "{machine}: {name} is {now} already ({from})")?,
+            None => write!(f, "{machine}: {name} {now} -> {then} ({from})")?,
+        }
+        match danger.as_ref().filter(|_| refused.is_none()) {
+            Some(danger) => write!(f, "; dangerous, and accepted: {danger}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Everything that the plan's tuning would do, in its order.
+pub fn differences(plan: &Plan, machines: &BTreeMap<String, Seen>) -> Vec<Difference> {
+    let mut all = Vec::new();
+    for tuning in &plan.tuning {
+        let look = machines.get(&tuning.machine).map(|seen| &seen.look);
+        for setting in &tuning.settings {
+            let standing = look.and_then(|look| look.settings.get(&setting.name)).cloned().unwrap_or_default();
+            all.push(Difference {
+                machine: tuning.machine.clone(),
+                name: setting.name.clone(),
+                now: standing.value,
+                then: setting.value.clone(),
+                from: setting.from.clone(),
+                refused: standing.refused,
+                danger: setting.danger.clone(),
+            });
+        }
+        if let Some(nofile) = tuning.nofile {
+            let now = look.and_then(|look| look.nofile).map(|(soft, _)| soft.to_string());
+            all.push(Difference {
+                machine: tuning.machine.clone(),
+                name: "open files of what is started".to_owned(),
+                now,
+                then: nofile.want.to_string(),
+                from: format!("nofile, at least {}", nofile.at_least),
+                refused: None,
+                danger: None,
+            });
+        }
+    }
+    all
+}
+
+/// What a container is made with is no setting that its agent makes: what it may not write itself is no refusal.
+pub fn made_with(machine: &Machine, seen: &mut Seen) {
+    let Transport::Docker(docker) = &machine.transport else { return };
+    for name in docker.tuned.keys() {
+        if let Some(standing) = seen.look.settings.get_mut(name) {
+            standing.refused = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_change_is_told_from_what_would_not() {
+        let difference = |now: Option<&str>, refused: Option<&str>| Difference {
+            machine: "server".to_owned(),
+            name: "net.core.somaxconn".to_owned(),
+            now: now.map(str::to_owned),
+            then: "100000".to_owned(),
+            from: "sysctl/a.conf:1".to_owned(),
+            refused: refused.map(str::to_owned),
+            danger: None,
+        };
+        let check = |difference: Difference, changes: bool, text: &str| {
+            assert_eq!((difference.changes(), difference.to_string().as_str()), (changes, text));
+        };
+        check(difference(Some("4096"), None), true, "server: net.core.somaxconn 4096 -> 100000 (sysctl/a.conf:1)");
+        check(
+            difference(Some("100000"), None),
+            false,
+            "server: net.core.somaxconn is 100000 already (sysctl/a.conf:1)",
+        );
+        check(
+            difference(None, Some("this kernel has no such setting")),
+            false,
+            "server: net.core.somaxconn stays (not there): this kernel has no such setting (sysctl/a.conf:1)",
+        );
+    }
+}
