@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::event::{Sum, SumVerdict};
-use crate::plan::{Database, DatabaseUse, Plan, Trial, TunedSetting, Tuning};
+use crate::plan::{Database, DatabaseUse, Plan, Transport, Trial, TunedSetting, Tuning};
 use crate::preflight::Seen;
 use crate::preflight::conf::Conf;
 use crate::tool::{self, LoadRequest};
@@ -30,6 +30,7 @@ impl<'a> On<'a> {
     /// The value that a kernel setting will have; none where nobody could read it.
     pub(in crate::preflight) fn value(&self, name: &str) -> Option<String> {
         let tuned = self.tuning().and_then(|tuning| tuning.settings.iter().rev().find(|setting| setting.name == name));
+        let tuned = tuned.filter(|setting| !self.made_with(&setting.name));
         if let Some(setting) = tuned.filter(|setting| self.refusal(setting).is_none()) {
             return Some(tidy(&setting.value));
         }
@@ -57,9 +58,18 @@ impl<'a> On<'a> {
         if self.value_now(&setting.name).is_some_and(|value| value == tidy(&setting.value)) {
             return None;
         }
+        if self.made_with(&setting.name) {
+            return None;
+        }
         let standing = self.seen.look.settings.get(&setting.name);
         let not_root = || (!self.seen.look.root).then(|| "the agent is not root there".to_owned());
         standing.and_then(|standing| standing.refused.clone()).or_else(not_root)
+    }
+
+    /// Whether a container was made with this setting: its agent neither makes it nor may, and it stands already.
+    fn made_with(&self, name: &str) -> bool {
+        let transport = self.plan.machine(self.name).map(|machine| &machine.transport);
+        matches!(transport, Some(Transport::Docker(docker)) if docker.tuned.contains_key(name))
     }
 
     /// Trials whose load comes from here.
@@ -121,6 +131,7 @@ fn tidy(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::preflight::fixtures::{on, seen, tuned_plan};
 
     #[test]
@@ -133,6 +144,18 @@ mod tests {
         assert_eq!(on(&plan, &machine).number("net.core.somaxconn"), Some(4096));
         machine.look.root = false;
         assert_eq!(on(&plan, &machine).numbers("net.ipv4.tcp_rmem"), Some(vec![4096, 131_072, 33_554_432]));
+    }
+
+    #[test]
+    fn what_a_container_was_made_with_stands_already_and_is_not_refused() {
+        let mut plan = tuned_plan(&[("net.core.somaxconn", "100000")]);
+        let tuned = [("net.core.somaxconn".to_owned(), "100000".to_owned())].into();
+        plan.machines[0].transport = Transport::Docker(crate::plan::Docker { tuned, ..Default::default() });
+        let mut machine = seen(&[("net.core.somaxconn", "65535")]);
+        machine.look.settings.get_mut("net.core.somaxconn").unwrap().refused = Some("read-only".to_owned());
+        machine.look.root = false;
+        let on = on(&plan, &machine);
+        assert_eq!((on.number("net.core.somaxconn"), on.refusal(&plan.tuning[0].settings[0])), (Some(65_535), None));
     }
 
     #[test]

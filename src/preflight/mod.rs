@@ -1,4 +1,5 @@
-//! The preflight: what a plan asks of its machines, held against what they have, as sums for people. Pure: it reads a
+//! The preflight: what a plan asks of its machines, held against what they have: sums and differences, before
+//! anything is changed. Pure: it reads a
 //! plan and what agents saw, so the same sums come out of `run`, of `run --dry-run`, and of a stored run.
 //!
 //! One file for each family of sums. All of them reckon with the values that will hold *after* the plan's tuning
