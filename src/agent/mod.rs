@@ -7,6 +7,7 @@ mod facts;
 mod identity;
 mod kept;
 mod listeners;
+mod locks;
 mod output;
 mod own;
 mod probe;
@@ -19,6 +20,7 @@ mod shim;
 mod state;
 mod stop;
 mod surroundings;
+mod tuning;
 mod work;
 
 pub use serve::serve;

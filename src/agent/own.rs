@@ -31,9 +31,21 @@ pub fn check(directory: &Path) -> Result<(), Failure> {
 
 /// Opens a file of ours to write it, and makes it if it is not there; by no link, and none that somebody else has too.
 pub fn open(path: &Path) -> Result<File, Failure> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).custom_flags(OFlag::O_NOFOLLOW.bits());
-    let file = match options.open(path) {
+    open_as_ours(path, OpenOptions::new().read(true).write(true).create(true).truncate(false))
+}
+
+/// Opens a file of ours that is there, to write it.
+pub fn open_existing(path: &Path) -> Result<File, Failure> {
+    open_as_ours(path, OpenOptions::new().read(true).write(true))
+}
+
+/// Opens a file of ours that is there, to read it or to lock it.
+pub fn open_to_read(path: &Path) -> Result<File, Failure> {
+    open_as_ours(path, OpenOptions::new().read(true))
+}
+
+fn open_as_ours(path: &Path, options: &mut OpenOptions) -> Result<File, Failure> {
+    let file = match options.custom_flags(OFlag::O_NOFOLLOW.bits()).open(path) {
         Err(error) if error.raw_os_error() == Some(nix::errno::Errno::ELOOP as i32) => {
             return Err(not_our_file(path, "is a link"));
         }

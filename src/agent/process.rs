@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{ChildStderr, ChildStdin, ChildStdout, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
@@ -85,6 +86,8 @@ pub struct Processes {
     changed: Condvar,
     spawner: Mutex<Sender<SpawnJob>>,
     notices: Sender<Notice>,
+    /// The limit of open files for what is started; 0 where none was asked for.
+    files: AtomicU64,
 }
 
 #[derive(Default)]
@@ -95,7 +98,7 @@ struct Table {
 }
 
 type Spawned = (u32, ChildStdin, ChildStdout, ChildStderr);
-type SpawnJob = (Start, Sender<std::io::Result<Spawned>>);
+type SpawnJob = (Start, u64, Sender<std::io::Result<Spawned>>);
 
 impl Processes {
     /// An empty table. Notices of started processes go to `notices`.
@@ -104,8 +107,13 @@ impl Processes {
         // The kernel's death signal comes when the *thread* that started a process ends, so one thread starts them
         // all and lives as long as the agent.
         std::thread::spawn(move || spawn_forever(&queue));
-        let processes =
-            Arc::new(Self { table: Mutex::default(), changed: Condvar::new(), spawner: Mutex::new(jobs), notices });
+        let processes = Arc::new(Self {
+            table: Mutex::default(),
+            changed: Condvar::new(),
+            spawner: Mutex::new(jobs),
+            notices,
+            files: AtomicU64::new(0),
+        });
         let reaper = Arc::clone(&processes);
         std::thread::spawn(move || reaper.reap_forever());
         processes
@@ -152,10 +160,16 @@ impl Processes {
         lock(&self.table).closed = true;
     }
 
+    /// From now on what is started gets this limit of open files, as far as it can be had.
+    pub fn limit_files(&self, files: u64) {
+        self.files.store(files, Ordering::Release);
+    }
+
     fn spawn(&self, start: Start) -> std::io::Result<Spawned> {
         let (answer, result) = channel();
         let gone = || std::io::Error::other("the thread that starts processes is gone");
-        lock(&self.spawner).send((start, answer)).map_err(|_| gone())?;
+        let files = self.files.load(Ordering::Acquire);
+        lock(&self.spawner).send((start, files, answer)).map_err(|_| gone())?;
         result.recv().map_err(|_| gone())?
     }
 
@@ -309,16 +323,19 @@ fn feed(mut stdin: ChildStdin, input: Vec<u8>) {
 }
 
 fn spawn_forever(queue: &Receiver<SpawnJob>) {
-    while let Ok((start, answer)) = queue.recv() {
-        let _ = answer.send(spawn_one(&start));
+    while let Ok((start, files, answer)) = queue.recv() {
+        let _ = answer.send(spawn_one(&start, files));
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place where programs are started")]
-fn spawn_one(start: &Start) -> std::io::Result<Spawned> {
+fn spawn_one(start: &Start, files: u64) -> std::io::Result<Spawned> {
     let mut shim = std::process::Command::new("/proc/self/exe");
     shim.arg("exec").arg("--parent").arg(std::process::id().to_string());
     shim.arg("--death-signal").arg((start.death_signal as i32).to_string());
+    if files > 0 {
+        shim.arg("--nofile").arg(files.to_string());
+    }
     if let Some(identity) = &start.identity {
         shim.arg("--uid").arg(identity.uid.to_string()).arg("--gid").arg(identity.gid.to_string());
     }

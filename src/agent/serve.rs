@@ -15,7 +15,7 @@ use crate::agent::process::{PassOn, Start};
 use crate::agent::state::{self, State};
 use crate::agent::stop::{self, stop_all};
 use crate::agent::surroundings::{Agent, resolve};
-use crate::agent::{calm, database, facts, kept, listeners, lock, probe, procfs, provision, work};
+use crate::agent::{calm, database, facts, kept, listeners, lock, probe, procfs, provision, tuning, work};
 use crate::wire::{self, Failure, FromAgent, Member, Notice, Reply, Request, StartRequest, ToAgent, WorkFile, frame};
 
 /// What wakes the agent's main thread.
@@ -76,19 +76,18 @@ fn attend(agent: &Arc<Agent>, woken: &Receiver<Wake>, out: &Out) -> Option<u64> 
     }
 }
 
-/// Stops everything, removes the work directory.
+/// Stops everything, puts back what was tuned, removes the work directory.
 fn leave(agent: &Agent) -> Reply {
     agent.leaving.store(true, Ordering::Release);
     agent.processes.close();
     // A hello that is under way either has made its directories by then, or makes none any more.
     let _opened = lock(&agent.opening);
-    let Ok(state) = agent.state() else { return gone(Vec::new(), true) };
-    let stopped = stop_all(&agent.processes, LAST_GRACE, &state.mark());
-    gone(stopped, state.close())
-}
-
-fn gone(stopped: Vec<String>, removed_work_dir: bool) -> Reply {
-    Reply::Goodbye { stopped, removed_work_dir, undone: None, compared: None }
+    let state = agent.state();
+    let stopped = state.as_ref().map(|state| stop_all(&agent.processes, LAST_GRACE, &state.mark()));
+    // Settings that are just being made stop at the next one, and are undone by who makes them.
+    let (undone, compared) = tuning::leave(&mut lock(&agent.tuning));
+    let removed_work_dir = state.as_ref().map_or(true, |state| state.close());
+    Reply::Goodbye { stopped: stopped.unwrap_or_default(), removed_work_dir, undone, compared }
 }
 
 fn send(out: &Out, message: &FromAgent) -> bool {
@@ -186,11 +185,13 @@ fn answer(agent: &Agent, request: Request) -> Result<Reply, Failure> {
         }
         Request::Kept => Ok(Reply::Kept { kept: kept::kept(&agent.state()?.directory) }),
         Request::RemoveKept => Ok(Reply::Kept { kept: kept::remove(&agent.state()?.directory)? }),
-        Request::Look { .. }
-        | Request::Tune { .. }
-        | Request::VerifyTuning
-        | Request::Restore { .. }
-        | Request::Unlock { .. } => Err(Failure::new("protocol", "this build does not tune yet")),
+        Request::Look { settings } => tuning::look(agent, &settings),
+        Request::Tune { settings, nofile } => tuning::tune(agent, &settings, nofile),
+        Request::VerifyTuning => tuning::verify(agent),
+        Request::Restore { owner } => tuning::restore(agent, &directory(agent)?, &owner),
+        Request::Unlock { id } => {
+            tuning::unlock(&[directory(agent)?, agent.tuning_place.clone()].map(|place| place.join("lock")), &id)
+        }
         Request::Goodbye => Err(Failure::new("protocol", "goodbye is the main thread's to answer")),
     }
 }
@@ -222,8 +223,14 @@ fn hello(agent: &Agent, protocol: u32, run: &str, owner: &str, downloads: Downlo
         }
         !agent.leaving.load(Ordering::Acquire)
     };
+    // First of all: whatever comes next may fail.
+    let (session, undone) = tuning::enter(&agent.tuning_place, run, owner, &while_busy)?;
     let kill = |work: &Path| kill_of_both(agent, work);
-    let state = agent.keep(State::open(&directory, run, owner, &agent.identity, &while_busy, &kill)?)?;
+    let state = agent.keep(
+        State::open(&directory, run, owner, &agent.identity, &while_busy, &kill)
+            .map_err(|failure| failure.detail(undone.as_ref().map(tuning::in_words)))?,
+    )?;
+    *lock(&agent.tuning) = session;
     if let Some(text) = downloads.ca_bundle {
         let path = state.work.join("ca-bundle.pem");
         std::fs::write(&path, text).map_err(|error| state::cannot("write", &path, &error))?;
@@ -240,7 +247,7 @@ fn hello(agent: &Agent, protocol: u32, run: &str, owner: &str, downloads: Downlo
         state_dir: state.directory.display().to_string(),
         work_dir: state.work.display().to_string(),
         swept: state.swept.clone(),
-        undone: None,
+        undone,
     })
 }
 

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use nix::sys::signal::{SigSet, Signal};
 use nix::unistd::{Gid, Uid};
 
+use crate::agent::tuning::nofile;
+
 /// What the shim does before it becomes the program.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Shim {
@@ -21,6 +23,9 @@ pub struct Shim {
     /// The group to become
     #[arg(long)]
     pub gid: Option<u32>,
+    /// The limit of open files, as far as it can be had
+    #[arg(long)]
+    pub nofile: Option<u64>,
     /// The current directory
     #[arg(long)]
     pub directory: Option<PathBuf>,
@@ -56,6 +61,10 @@ fn prepare(shim: &Shim) -> Result<(), ShimError> {
     nix::unistd::setsid().map_err(cannot("make a session"))?;
     // The agent waits for its signals with a mask; a mask is inherited, and a daemon must hear TERM.
     SigSet::all().thread_unblock().map_err(cannot("let signals through"))?;
+    // Before the change of user: only root may raise it.
+    if let Some(files) = shim.nofile {
+        nofile::set(files).map_err(cannot(format!("have {files} files open")))?;
+    }
     if let (Some(uid), Some(gid)) = (shim.uid, shim.gid) {
         become_user(Uid::from_raw(uid), Gid::from_raw(gid)).map_err(cannot(format!("become user {uid}")))?;
     }
@@ -102,6 +111,7 @@ mod tests {
             death_signal: None,
             uid: None,
             gid: None,
+            nofile: None,
             directory: None,
             parent: 0,
             command: vec!["/not/there".into(), "argument".into()],

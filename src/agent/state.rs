@@ -1,7 +1,7 @@
 //! Where the agent keeps things: a cache that stays, a work directory that goes, and the lock that makes it alone.
 //!
 //! ```text
-//! <state>/lock             held by the living agent; says who and since when
+//! <state>/lock             held by the living agent; says who and since when, by which id, and its pid
 //! <state>/bin/<SHA-256>/   our program, behind ssh
 //! <state>/roots/<digest>/  package roots    <state>/venvs/<digest>/  virtual environments
 //! <state>/apt/             apt's private state
@@ -10,12 +10,15 @@
 //! ```
 
 use std::fs::{self, File};
-use std::io::{Read, Seek, Write};
+use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use nix::fcntl::FlockArg;
 
 use crate::agent::identity::{Identity, home};
+use crate::agent::locks::{self, WhileBusy};
 use crate::agent::own;
 use crate::agent::process::MARK;
 use crate::agent::work;
@@ -50,12 +53,6 @@ pub fn default_directory(is_root: bool) -> Result<PathBuf, Failure> {
 /// PostgreSQL's socket lives in the work directory, and a socket's path has room for 107 bytes.
 const LONGEST_WORK: usize = 107 - "/s/.s.PGSQL.65535".len();
 
-/// How long a dying agent of an earlier run is waited for: it has its own 10 s to stop what it started.
-const PATIENCE: Duration = Duration::from_secs(12);
-
-/// A wait that is longer is told.
-const SHORT: Duration = Duration::from_millis(500);
-
 impl State {
     /// Makes and locks the directories, and sweeps what dead agents left: `kill` ends the processes of a work directory
     /// and tells them. While it waits for another agent to leave it asks `while_busy`, now and then with something to
@@ -65,7 +62,7 @@ impl State {
         run: &str,
         owner: &str,
         identity: &Identity,
-        while_busy: &dyn Fn(Option<String>) -> bool,
+        while_busy: WhileBusy<'_>,
         kill: &dyn Fn(&Path) -> Vec<String>,
     ) -> Result<Self, Failure> {
         let work = directory.join("w").join(work::name(run));
@@ -78,7 +75,7 @@ impl State {
         }
         reachable(directory, identity)?;
         take(directory)?;
-        let lock = lock_alone(directory, owner, while_busy)?;
+        let lock = lock_alone(directory, run, owner, while_busy)?;
         make(&directory.join("w"), 0o755)?;
         let swept = work::sweep(&directory.join("w"), kill);
         work::make(&work, run)?;
@@ -216,42 +213,12 @@ pub fn cannot(what: &str, path: &Path, error: &std::io::Error) -> Failure {
     }
 }
 
-fn lock_alone(directory: &Path, owner: &str, while_busy: &dyn Fn(Option<String>) -> bool) -> Result<File, Failure> {
+fn lock_alone(directory: &Path, run: &str, owner: &str, while_busy: WhileBusy<'_>) -> Result<File, Failure> {
     let path = directory.join("lock");
-    let mut file = own::open(&path)?;
-    let start = Instant::now();
-    let mut told = false;
-    while file.try_lock().is_err() {
-        if start.elapsed() > PATIENCE {
-            return Err(busy(&mut file, &path));
-        }
-        let tell = !told && start.elapsed() > SHORT;
-        told |= tell;
-        if !while_busy(tell.then(|| format!("for {} to leave this machine", holder(&mut file)))) {
-            return Err(Failure::new("leaving", "the agent is leaving and starts nothing more"));
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    let written = file
-        .set_len(0)
-        .and_then(|()| file.rewind())
-        .and_then(|()| file.write_all(owner.as_bytes()))
-        .and_then(|()| file.sync_all());
-    written.map_err(|error| cannot("write", &path, &error))?;
+    let file = own::open(&path)?;
+    locks::take(&file, &path, FlockArg::LockExclusiveNonblock, while_busy)?;
+    locks::sign(&file, &path, owner, &work::name(run))?;
     Ok(file)
-}
-
-fn busy(file: &mut File, path: &Path) -> Failure {
-    Failure::new("busy", format!("this machine is in use by {}", holder(file)))
-        .detail([format!("the lock is {}", path.display())])
-        .hint("wait for that campaign to end; two at a time would measure each other")
-}
-
-/// Who holds the lock, as it says itself.
-fn holder(file: &mut File) -> String {
-    let mut owner = String::new();
-    let _ = file.rewind().and_then(|()| file.read_to_string(&mut owner));
-    if owner.is_empty() { "somebody who left no name".to_owned() } else { owner }
 }
 
 #[cfg(test)]

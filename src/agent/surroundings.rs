@@ -13,6 +13,7 @@ use crate::agent::identity::{self, Identity};
 use crate::agent::process::{MARK, Processes};
 use crate::agent::provision;
 use crate::agent::state::State;
+use crate::agent::tuning;
 use crate::wire::{Failure, Notice};
 
 /// An agent.
@@ -35,6 +36,10 @@ pub struct Agent {
     pub(in crate::agent) leaving: AtomicBool,
     /// Held while the directories are being made.
     pub(in crate::agent) opening: Mutex<()>,
+    /// Its share in the tuning of the machine.
+    pub(in crate::agent) tuning: Mutex<tuning::Session>,
+    /// Where the journal of changes is.
+    pub(in crate::agent) tuning_place: PathBuf,
     state: OnceLock<State>,
 }
 
@@ -51,6 +56,8 @@ impl Agent {
             proxy: OnceLock::new(),
             leaving: AtomicBool::new(false),
             opening: Mutex::default(),
+            tuning: Mutex::default(),
+            tuning_place: PathBuf::from(tuning::PLACE),
             state: OnceLock::new(),
         }
     }

@@ -1,0 +1,32 @@
+//! Tuning a machine for a campaign, and putting it back whatever ends the campaign: at the goodbye, when the controller
+//! is silent, at the next contact after a `kill -9`, or by hand.
+
+mod apply;
+mod journal;
+mod kernel;
+mod look;
+mod namespaces;
+pub mod nofile;
+mod permission;
+mod scope;
+mod session;
+mod snapshot;
+mod undo;
+mod unlock;
+
+pub use session::{Session, enter, in_words, leave, restore, tune, verify};
+pub use unlock::unlock;
+
+use std::path::Path;
+
+use crate::agent::surroundings::Agent;
+use crate::wire::{Failure, Reply};
+
+/// Where the journal is: on the machine, of root alone, and where it outlives a boot.
+pub const PLACE: &str = "/var/lib/timetrial";
+
+/// Answers a look.
+pub fn look(agent: &Agent, asked: &[String]) -> Result<Reply, Failure> {
+    let looked = look::look(&kernel::Kernel::default(), Path::new(&agent.tuning_place), asked)?;
+    Ok(Reply::Look(Box::new(looked)))
+}

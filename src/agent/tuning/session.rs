@@ -1,0 +1,259 @@
+//! What an agent does about tuning from its hello to its end: it undoes what a dead one left, makes what is asked for,
+//! and puts it back.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+
+use nix::fcntl::FlockArg;
+use nix::unistd::Uid;
+
+use crate::agent::locks::{self, WhileBusy};
+use crate::agent::surroundings::Agent;
+use crate::agent::tuning::apply::{self, Site};
+use crate::agent::tuning::journal::{self, Journal, Maker};
+use crate::agent::tuning::kernel::{Kernel, tidy};
+use crate::agent::tuning::snapshot::Snapshot;
+use crate::agent::tuning::undo::{self, Here};
+use crate::agent::tuning::{look, namespaces, nofile};
+use crate::agent::{lock, own, procfs, work};
+use crate::wire::{Change, Compared, Failure, Left, Reply, Setting, Tuned, Undone};
+
+/// An agent's share in the tuning of its machine, from its hello on.
+#[derive(Debug, Default)]
+pub struct Session {
+    machine: Option<MachineLock>,
+    run: String,
+    owner: String,
+    journal: Option<Journal>,
+    made: Vec<Tuned>,
+    nofile: Option<u64>,
+    before: Option<Snapshot>,
+}
+
+/// The lock of the whole machine: shared by agents that change nothing about it, held alone by one that does.
+#[derive(Debug)]
+struct MachineLock {
+    file: File,
+    path: PathBuf,
+}
+
+impl MachineLock {
+    fn path(place: &Path) -> PathBuf {
+        place.join("lock")
+    }
+
+    /// Opens it only where it is: an agent that does not tune leaves nothing behind.
+    fn open_existing(place: &Path) -> Result<Option<Self>, Failure> {
+        let path = Self::path(place);
+        if !own::is_there(&path)? {
+            return Ok(None);
+        }
+        // Who is not root can share it all the same.
+        let file = if Uid::effective().is_root() { own::open_existing(&path)? } else { own::open_to_read(&path)? };
+        Ok(Some(Self { file, path }))
+    }
+
+    fn make(place: &Path) -> Result<Self, Failure> {
+        journal::make_place(place)?;
+        let path = Self::path(place);
+        Ok(Self { file: own::open(&path)?, path })
+    }
+
+    fn share(&self, while_busy: WhileBusy<'_>) -> Result<(), Failure> {
+        locks::take(&self.file, &self.path, FlockArg::LockSharedNonblock, while_busy)
+    }
+
+    fn hold_alone(&self, owner: &str, id: &str, while_busy: WhileBusy<'_>) -> Result<(), Failure> {
+        locks::take(&self.file, &self.path, FlockArg::LockExclusiveNonblock, while_busy)?;
+        locks::sign(&self.file, &self.path, owner, id)
+    }
+
+    /// An attempt to hold it alone may have lost what was shared.
+    fn share_again(&self) {
+        let _ = self.share(&|_| false);
+    }
+
+    /// From alone to shared.
+    fn step_down(&self) {
+        let _ = self.file.set_len(0);
+        self.share_again();
+    }
+}
+
+fn is_root() -> bool {
+    Uid::effective().is_root()
+}
+
+fn here(kernel: &Kernel) -> Here {
+    let boot_id = procfs::boot_id().unwrap_or_default();
+    Here { boot_id, inodes: namespaces::read(kernel).inodes }
+}
+
+/// The first thing at a hello: undoes what a dead agent left, or refuses where that is not possible.
+pub fn enter(
+    place: &Path,
+    run: &str,
+    owner: &str,
+    while_busy: WhileBusy<'_>,
+) -> Result<(Session, Option<Undone>), Failure> {
+    let kernel = Kernel::default();
+    let mut machine = MachineLock::open_existing(place)?;
+    if let Some(machine) = &machine {
+        machine.share(while_busy)?;
+    }
+    let mut undone = None;
+    // After the lock: an agent that lives and tunes holds it alone.
+    if journal::is_there(place) {
+        if is_root() {
+            let held = machine.take().map_or_else(|| MachineLock::make(place), Ok)?;
+            held.hold_alone(owner, &work::name(run), while_busy)?;
+            undone = undo_left(&kernel, place)?;
+            held.step_down();
+            machine = Some(held);
+        } else if journal::whose(place).is_none_or(|whose| Some(whose.boot_id) == procfs::boot_id()) {
+            return Err(journal::left_there(place));
+        }
+    }
+    let before = Some(Snapshot::take(&kernel, &namespaces::read(&kernel)));
+    let session = Session { machine, run: run.to_owned(), owner: owner.to_owned(), before, ..Session::default() };
+    Ok((session, undone))
+}
+
+/// What was undone, in a line: for a hello that fails after it.
+pub fn in_words(undone: &Undone) -> String {
+    format!("what the run {} had tuned was put back first: {} settings looked at", undone.run, undone.entries.len())
+}
+
+/// Undoes the journal that is there; the machine's lock is held.
+fn undo_left(kernel: &Kernel, place: &Path) -> Result<Option<Undone>, Failure> {
+    let Some(journal) = Journal::open(place)? else {
+        journal::sweep_stump(place)?;
+        return Ok(None);
+    };
+    Ok(Some(undo::undo(kernel, journal, &here(kernel))))
+}
+
+/// Makes settings, and has what is started from now on have as many files open.
+pub fn tune(agent: &Agent, settings: &[Setting], files: Option<u64>) -> Result<Reply, Failure> {
+    agent.state()?;
+    let mut session = lock(&agent.tuning);
+    let go_on = || !agent.leaving.load(Ordering::Acquire);
+    if !go_on() {
+        return Err(Failure::new("leaving", "the agent is leaving and changes nothing more"));
+    }
+    if !settings.is_empty() {
+        make(&mut session, &agent.tuning_place, settings, &go_on)?;
+    }
+    if let Some(files) = files {
+        // After the settings: one of them may be the most that is allowed.
+        agent.processes.limit_files(files);
+        session.nofile = Some(nofile::obtainable(files));
+    }
+    Ok(told(&session, session.made.clone()))
+}
+
+fn make(session: &mut Session, place: &Path, settings: &[Setting], go_on: &dyn Fn() -> bool) -> Result<(), Failure> {
+    if !is_root() {
+        return Err(Failure::new("not-root", "this machine can't be tuned: the agent is not root here")
+            .hint("give the machine `become = \"sudo\"` in hosts.toml, or log in as root"));
+    }
+    if session.journal.is_some() {
+        return Err(Failure::new("protocol", "this machine is tuned already"));
+    }
+    let machine = match session.machine.take() {
+        Some(machine) => machine,
+        None => MachineLock::make(place)?,
+    };
+    let machine = session.machine.insert(machine);
+    machine
+        .hold_alone(&session.owner, &work::name(&session.run), &|_| go_on())
+        .inspect_err(|_| machine.share_again())?;
+    let kernel = Kernel::default();
+    let namespaces = namespaces::read(&kernel);
+    let site = Site { kernel: &kernel, place, namespaces: &namespaces, root: true };
+    let maker = Maker {
+        run: session.run.clone(),
+        owner: session.owner.clone(),
+        since: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        boot_id: procfs::boot_id().unwrap_or_default(),
+    };
+    // Somebody may have come and died since the hello.
+    let made = if journal::is_there(place) {
+        Err(journal::left_there(place))
+    } else {
+        apply::make(&site, maker, settings, go_on)
+    };
+    let made = made.inspect_err(|_| machine.step_down())?;
+    session.journal = made.journal;
+    session.made = made.settings;
+    Ok(())
+}
+
+/// Reads again what was made.
+pub fn verify(agent: &Agent) -> Result<Reply, Failure> {
+    agent.state()?;
+    let session = lock(&agent.tuning);
+    let settings = apply::verify(&Kernel::default(), &session.made);
+    Ok(told(&session, settings))
+}
+
+fn told(session: &Session, settings: Vec<Tuned>) -> Reply {
+    Reply::Tuned { settings, nofile: session.nofile.map(|files| (files, files)) }
+}
+
+/// The last thing before the directories go: puts back what was made, and holds the machine against what it was.
+pub fn leave(session: &mut Session) -> (Option<Undone>, Option<Compared>) {
+    let kernel = Kernel::default();
+    let undone = session.journal.take().map(|journal| undo::undo(&kernel, journal, &here(&kernel)));
+    let later = || Snapshot::take(&kernel, &namespaces::read(&kernel));
+    let compared = session.before.take().map(|before| before.compare(&later()));
+    if let Some(machine) = session.machine.take().filter(|_| undone.is_some()) {
+        let _ = machine.file.set_len(0);
+    }
+    (undone, compared)
+}
+
+/// Undoes by hand what a dead agent left. Where there is nothing, nothing is done.
+pub fn restore(agent: &Agent, state: &Path, owner: &str) -> Result<Reply, Failure> {
+    if agent.state().is_ok() {
+        return Err(Failure::new("protocol", "a hello has undone what was left: there is nothing to restore after it"));
+    }
+    // Held so that the agent does not end in the middle of it.
+    let _session = lock(&agent.tuning);
+    let place = agent.tuning_place.as_path();
+    if !journal::is_there(place) {
+        return Ok(Reply::Restored { left: None, undone: None, compared: None });
+    }
+    if !is_root() {
+        return Err(journal::left_there(place));
+    }
+    let while_busy = |_: Option<String>| !agent.leaving.load(Ordering::Acquire);
+    let id = work::name(&format!("restore {}", std::process::id()));
+    let state_lock = state.join("lock");
+    let _alone = if own::is_there(&state_lock)? {
+        let file = own::open_existing(&state_lock)?;
+        locks::take(&file, &state_lock, FlockArg::LockExclusiveNonblock, &while_busy)?;
+        locks::sign(&file, &state_lock, owner, &id)?;
+        Some(file)
+    } else {
+        None
+    };
+    let machine = MachineLock::make(place)?;
+    machine.hold_alone(owner, &id, &while_busy)?;
+    let kernel = Kernel::default();
+    let left = look::left(&kernel, place)?;
+    let undone = undo_left(&kernel, place)?;
+    let compared = left.as_ref().map(|left| compare(&kernel, left));
+    let _ = machine.file.set_len(0);
+    Ok(Reply::Restored { left, undone, compared })
+}
+
+/// The settings of a journal held against what they were: of all others nobody knows what they were.
+fn compare(kernel: &Kernel, left: &Left) -> Compared {
+    let now = |change: &Change| kernel.read(&change.name).as_deref().map(tidy);
+    let differs = left.entries.iter().filter(|change| now(change) != change.to);
+    let differences =
+        differs.map(|change| Change { name: change.name.clone(), from: change.to.clone(), to: now(change) }).collect();
+    Compared { values: left.entries.len(), differences }
+}
