@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::event::{Happening, Moment, Outcome};
-use crate::metric::counted;
 use crate::report::escape::Text;
 use crate::report::model::types::{Step, TrialTimes};
 use crate::store::StoredRun;
