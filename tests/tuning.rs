@@ -10,6 +10,7 @@
 mod tuning {
     mod apart;
     mod ends;
+    mod full;
     mod limits;
     mod locked;
     pub mod machine;
