@@ -272,7 +272,6 @@ mod tests {
         let place = folder.path().join("timetrial");
         let namespaces = whole();
         let site = Site { kernel: &kernel, place: &place, namespaces: &namespaces, root: true };
-        // Of a governor that is not there the files tell only when it is written; here a pair that excludes itself.
         let settings = [setting("vm.swappiness", "1"), setting("vm.dirty_bytes", "8192")];
         let calls = std::cell::Cell::new(0);
         let leave = || {
