@@ -40,11 +40,11 @@ fn is_network_client(request: &Request) -> bool {
 }
 
 fn warnings(story: &Story) -> Vec<&str> {
-    let text = |event| match event {
-        &Happening::Warning { ref message } => Some(message.as_str()),
+    let warnings = story.events.iter().filter_map(|event| match &event.event {
+        Happening::Warning { message } => Some(message.as_str()),
         _ => None,
-    };
-    story.events.iter().filter_map(|event| text(&event.event)).collect()
+    });
+    warnings.collect()
 }
 
 #[test]
