@@ -39,9 +39,9 @@ pub enum Command {
     Plan(Files),
     /// Run the whole campaign
     Run(RunArguments),
-    /// Go on with a run that was cut off or stopped, by its own plan and inputs
+    /// Go on with a run that was cut off or stopped
     ///
-    /// Finished trials are not run again, and their files do not change. The machines must be what they were: another
+    /// Its unfinished trials are run by its own plan and inputs. Finished trials are not run again, and their files do not change. The machines must be what they were: another
     /// kernel, processor, memory or package is told, and nothing is measured. A trial that was cut off is run again; what
     /// it left is kept beside it.
     Resume(ResumeArguments),

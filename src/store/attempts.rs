@@ -42,6 +42,7 @@ pub fn finished(events: &[Event]) -> BTreeSet<String> {
             }
             // Whether it would have gone on is not known.
             Happening::CampaignResumed { .. } => failed = None,
+            Happening::TrialStarted { trial, .. } if failed.is_some_and(|(other, _)| other == trial) => failed = None,
             other => {
                 if let Some((trial, reason)) = failed
                     && went_on(other, reason)

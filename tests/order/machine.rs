@@ -8,8 +8,8 @@ use timetrial::command::Exit;
 use timetrial::event::{Event, Recorder, Write};
 use timetrial::host::{Connection, HANG_UP, Host, fake};
 use timetrial::plan::{Machine, Plan};
-use timetrial::run::{Campaign, StopHandle, Summary, run, stop_channel};
-use timetrial::wire::{Answer, Failure, Listener, Member, Notice, Reply, Request, Setting, StartRequest, Tuned};
+use timetrial::run::{Campaign, Resumed, StopHandle, Summary, run, stop_channel};
+use timetrial::wire::{Answer, Facts, Failure, Listener, Member, Notice, Reply, Request, Setting, StartRequest, Tuned};
 
 /// What goes wrong at the request with a number, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,31 +82,31 @@ pub fn tell(trouble: Trouble) -> Story {
 
 /// Runs a plan on a machine with this trouble.
 pub fn tell_of(plan: Plan, trouble: Trouble) -> Story {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
-    runtime.block_on(campaign(plan, trouble))
+    in_runtime(campaign(&plan, None, trouble))
 }
 
-async fn campaign(plan: Plan, trouble: Trouble) -> Story {
+/// Goes on with a run of a plan on a machine with this trouble.
+pub fn tell_again(plan: &Plan, resumed: &Resumed, trouble: Trouble) -> Story {
+    in_runtime(campaign(plan, Some(resumed), trouble))
+}
+
+fn in_runtime(story: impl Future<Output = Story>) -> Story {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+    runtime.block_on(story)
+}
+
+async fn campaign(plan: &Plan, resumed: Option<&Resumed>, trouble: Trouble) -> Story {
     let (handle, stop) = stop_channel();
     let handle = Arc::new(handle);
     let inputs = plan.inputs.keys().map(|name| (name.clone(), CONTENT.as_bytes().to_vec())).collect();
     let owner = "a test".to_owned();
     let certificates = BTreeMap::new();
-    let run_id = "20260101T000000Z-steady-0000";
-    let campaign = Campaign {
-        plan: &plan,
-        run: run_id,
-        inputs: &inputs,
-        certificates: &certificates,
-        owner,
-        confirm: None,
-        resumed: None,
-        stop,
-    };
+    let (run_id, inputs, certificates) = ("20260101T000000Z-steady-0000", &inputs, &certificates);
+    let campaign = Campaign { plan, run: run_id, inputs, certificates, owner, confirm: None, stop, resumed };
     let asked = Arc::new(Mutex::new(Arc::default()));
     let mut kept = Kept::default();
     let connect = async |machine: &Machine| {
-        let mut scene = Scene::new(&plan, trouble, Arc::clone(&handle));
+        let mut scene = Scene::new(plan, trouble, Arc::clone(&handle));
         let (link, seen) =
             fake(&machine.name, Box::new(move |request, notices| scene.answer(request, notices))).await?;
         *asked.lock().expect("nobody panicked") = seen;
@@ -172,7 +172,9 @@ impl Scene {
                 swept: Vec::new(),
                 undone: None,
             },
-            Request::ReadFacts => Reply::Facts(Box::default()),
+            Request::ReadFacts => {
+                Reply::Facts(Box::new(Facts { boot_id: Some("boot".to_owned()), ..Facts::default() }))
+            }
             Request::Listeners { port } => Reply::Listeners { listeners: self.listeners(*port) },
             Request::PackageRoot { name, .. } | Request::BuildRoot { name, .. } | Request::Venv { name, .. } => {
                 Reply::Provisioned {

@@ -2,6 +2,7 @@
 //! (`host::fake`); nothing is started and nothing is waited for.
 
 mod machine;
+mod resumed;
 mod sequence;
 mod several;
 mod trouble;

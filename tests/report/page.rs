@@ -1,6 +1,7 @@
 //! The HTML page: whole, self-contained, and with a verdict by every number. To look at the pages:
 //! `TIMETRIAL_PAGES=/tmp/pages cargo test --test report pages`.
 
+use timetrial::event::{Event, Happening};
 use timetrial::report::Report;
 use timetrial::store::StoredRun;
 
@@ -106,6 +107,31 @@ fn a_total_failure_is_shown_with_its_errors() {
     assert!(row.contains("| ✕ invalid | 0.00 | receive 2,210 | – | – |"), "{row}");
     assert!(report.csv().lines().nth(1).unwrap().contains("invalid,no-success errors"));
     assert!(report.html().contains("receive 2,210</text>") && report.html().contains("no number"));
+}
+
+#[test]
+fn a_resumed_run_says_so_and_does_not_count_the_time_in_which_nothing_ran() {
+    let mut run = runs::full();
+    let took = |run: &StoredRun| -> serde_json::Value {
+        let report: serde_json::Value = serde_json::from_str(&Report::new(run).json()).unwrap();
+        report["run"]["took_ms"].clone()
+    };
+    let before = took(&run);
+    assert!(before.is_u64() && !Report::new(&run).markdown().contains("sessions"), "{before}");
+    let ends = |event: &Event| matches!(event.event, Happening::TrialFinished { .. });
+    let third = run.events.iter().enumerate().filter(|(_, event)| ends(event)).nth(2).unwrap().0;
+    for event in &mut run.events[third + 1..] {
+        event.elapsed_ms += 3_600_000;
+    }
+    let mut resumed = run.events[third + 1].clone();
+    resumed.elapsed_ms = run.events[third].elapsed_ms + 3_600_000;
+    resumed.event = Happening::CampaignResumed { timetrial: "0.1.0".to_owned(), finished: 3, left: 5 };
+    run.events.insert(third + 1, resumed);
+    let page = Report::new(&run).markdown();
+    assert!(page.contains("2 sessions: 3 trials finished before the run was resumed 2026-11-12 18:"), "{page}");
+    assert!(page.contains(" UTC, and then 5 trials finished."), "{page}");
+    assert!(page.contains("the run was resumed: 3 trials finished before, 5 left"), "{page}");
+    assert_eq!(took(&run), before);
 }
 
 /// Every opened element is closed, in order.
