@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 use crate::agent::process::{PassOn, Start};
 use crate::agent::stop::{Stopped, stop};
 use crate::agent::surroundings::Agent;
-use crate::agent::tail_lines;
+use crate::agent::{database_profile, tail_lines};
 use crate::command::Output;
 use crate::wire::{DatabaseRequest, Failure, Reply};
 
@@ -36,14 +36,14 @@ const ADMIN: &str = "timetrial";
 const SOCKETS: &str = "/proc/self/cwd/../s";
 
 /// Starting an empty cluster takes well under a second; a machine under load gets patience.
-const START_LIMIT: Duration = Duration::from_secs(60);
+pub(in crate::agent) const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// The programs of a cluster and where its files are.
-struct Cluster<'a> {
-    agent: &'a Agent,
-    request: &'a DatabaseRequest,
+pub(in crate::agent) struct Cluster<'a> {
+    pub(in crate::agent) agent: &'a Agent,
+    pub(in crate::agent) request: &'a DatabaseRequest,
     programs: PathBuf,
-    data: PathBuf,
+    pub(in crate::agent) data: PathBuf,
     sockets: PathBuf,
 }
 
@@ -60,9 +60,10 @@ pub fn start(agent: &Agent, request: &DatabaseRequest) -> Result<(Database, Repl
     };
     cluster.initialise()?;
     cluster.configure()?;
-    let process = cluster.launch()?;
-    let filled = cluster.await_start(process).and_then(|()| cluster.fill());
-    let (rows, settings, version, password) = match filled {
+    let mut process = cluster.launch()?;
+    let tuned = cluster.await_start(process).and_then(|()| database_profile::apply(&cluster, &mut process));
+    let filled = tuned.and_then(|profile| Ok((profile, cluster.fill()?)));
+    let (profile, (rows, settings, version, password)) = match filled {
         Ok(filled) => filled,
         Err(failure) => {
             // Nothing half made stays: the campaign ends here, and the data goes with the work directory.
@@ -72,7 +73,7 @@ pub fn start(agent: &Agent, request: &DatabaseRequest) -> Result<(Database, Repl
     };
     let pid = agent.processes.with(process, |entry| entry.pid)?;
     let database = Database { process, environment: libpq_environment(request, &password) };
-    Ok((database, Reply::DatabaseStarted { version, pid, rows, settings, profile: Vec::new() }))
+    Ok((database, Reply::DatabaseStarted { version, pid, rows, settings, profile }))
 }
 
 /// The server's last messages. A statement that failed stands there as it was, so the password is blotted out.
@@ -120,7 +121,7 @@ fn libpq_environment(request: &DatabaseRequest, password: &str) -> BTreeMap<OsSt
 type Filled = (BTreeMap<String, u64>, BTreeMap<String, String>, String, String);
 
 impl Cluster<'_> {
-    fn start_of(&self, program: &str, arguments: &[&str]) -> Result<Start, Failure> {
+    pub(in crate::agent) fn start_of(&self, program: &str, arguments: &[&str]) -> Result<Start, Failure> {
         let mut environment = self.agent.environment(std::slice::from_ref(&self.request.root))?;
         environment.insert("LC_ALL".into(), "C.UTF-8".into());
         Ok(Start {
@@ -181,11 +182,13 @@ impl Cluster<'_> {
             }
         }
         self.write("postgresql.auto.conf", "")?;
-        self.append("postgresql.conf", &settings)?;
+        // Last, so that a profile's word goes before ours.
+        let drop_in = format!("include_if_exists = '{}'\n", database_profile::DROP_IN);
+        self.append("postgresql.conf", &(settings + &drop_in))?;
         self.write("pg_hba.conf", &hba)
     }
 
-    fn write(&self, name: &str, text: &str) -> Result<(), Failure> {
+    pub(in crate::agent) fn write(&self, name: &str, text: &str) -> Result<(), Failure> {
         let path = self.data.join(name);
         fs::write(&path, text).map_err(|error| crate::agent::state::cannot("write", &path, &error))
     }
@@ -196,7 +199,7 @@ impl Cluster<'_> {
         self.write(name, &format!("{before}\n# timetrial\n{text}"))
     }
 
-    fn launch(&self) -> Result<u64, Failure> {
+    pub(in crate::agent) fn launch(&self) -> Result<u64, Failure> {
         let data = self.data.display().to_string();
         let mut start = self.start_of("postgres", &["-D", &data])?;
         start.label = "PostgreSQL".to_owned();
@@ -205,7 +208,7 @@ impl Cluster<'_> {
         self.agent.processes.start(start, Signal::SIGINT)
     }
 
-    fn await_start(&self, process: u64) -> Result<(), Failure> {
+    pub(in crate::agent) fn await_start(&self, process: u64) -> Result<(), Failure> {
         let deadline = Instant::now() + START_LIMIT;
         loop {
             if let Some(exit) = self.agent.processes.wait(process, Duration::from_millis(30)) {
@@ -226,7 +229,7 @@ impl Cluster<'_> {
     }
 
     /// Runs SQL from standard input (never from argv: it may hold the password) and gives tab-separated rows.
-    fn psql(&self, database: &str, sql: Vec<u8>) -> Result<String, Failure> {
+    pub(in crate::agent) fn psql(&self, database: &str, sql: Vec<u8>) -> Result<String, Failure> {
         let port = self.request.port.to_string();
         let arguments = [
             "--no-psqlrc",
@@ -306,9 +309,10 @@ impl Cluster<'_> {
     }
 }
 
-/// A string of `postgresql.conf`.
-fn quoted(value: &str) -> String {
-    format!("'{}'", value.replace('\\', "\\\\").replace('\'', "''"))
+/// A string of `postgresql.conf`. A line break in it would end the line.
+pub(in crate::agent) fn quoted(value: &str) -> String {
+    let escaped = value.replace('\\', "\\\\").replace('\'', "''").replace('\n', "\\n").replace('\r', "\\r");
+    format!("'{escaped}'")
 }
 
 /// An element of a setting that is a list: without quotes a comma would end it.
@@ -354,5 +358,6 @@ mod tests {
         assert_eq!(setting("/tmp/plain/s"), r#"'"/tmp/plain/s"'"#);
         assert_eq!(setting("/tmp/a,b's dir/s"), r#"'"/tmp/a,b''s dir/s"'"#);
         assert_eq!(setting(r#"/a\n"b"#), r#"'"/a\\n""b"'"#);
+        assert_eq!(quoted("two\nlines"), r"'two\nlines'");
     }
 }

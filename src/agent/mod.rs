@@ -3,6 +3,8 @@
 
 mod calm;
 mod database;
+mod database_profile;
+mod database_value;
 mod facts;
 mod identity;
 mod kept;
