@@ -18,7 +18,8 @@ fn a_full_disk_stops_a_change_before_it_is_made_and_hinders_no_undoing() {
     let state = tempfile::tempdir().unwrap();
     let mut talk = Talk::start_by(&["unshare", "-m", "sh", "-c", SMALL, "sh", PROGRAM], state.path());
     talk.hello("full").unwrap();
-    let filler = format!("/proc/{}/root/var/lib/timetrial/filler", talk.child.id());
+    let as_it_sees_it = format!("/proc/{}/root", talk.child.id());
+    let filler = std::path::Path::new(&as_it_sees_it).join("var/lib/timetrial/filler");
     let fill = || {
         let mut file = std::fs::File::options().append(true).create(true).open(&filler).unwrap();
         while file.write_all(&[1; 512]).is_ok() {}
