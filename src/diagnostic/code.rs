@@ -86,6 +86,7 @@ codes! {
     BadSetting = "bad-setting", "A line of a profile is no setting.";
     RefusedSetting = "refused-setting", "A profile holds a setting that no profile may hold.";
     UnsetSetting = "unset-setting", "A scenario says something of a setting that no profile sets.";
+    NotANumber = "not-a-number", "Less can't be enough of a setting that is no single whole number.";
     TwoValues = "two-values", "One setting is given two values.";
     DangerousSetting = "dangerous-setting", "A setting is dangerous, and the scenario does not accept that.";
     GoneSetting = "gone-setting", "No kernel has this setting any more.";

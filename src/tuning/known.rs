@@ -25,6 +25,12 @@ impl Scope {
     }
 }
 
+/// The frequency governor of all processors, among settings: no sysctl, but set and put back like one.
+pub const GOVERNOR: &str = "cpu.governor";
+
+/// Whether processors may run faster than they can for ever, among settings: `on`, `off`.
+pub const TURBO: &str = "cpu.turbo";
+
 /// Settings that each network namespace has for itself and lets be written. Seen on Linux 6.18 by writing to them in a
 /// new namespace; `rmem_max` and its like are visible there and can't be written, `tcp_mem` and `netdev_max_backlog` are
 /// not there at all.

@@ -1,33 +1,35 @@
 //! Reads `postgres-conf/NAME.conf`, in the syntax of `postgresql.conf`, and knows which of its settings a profile must
 //! not hold, and which are dangerous.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Place, Placed, SourceFile};
 use crate::tuning::WrittenSetting;
-use crate::tuning::sysctl::trimmed;
+use crate::tuning::sysctl::{lines, trimmed};
 
 /// Reads a profile of PostgreSQL settings. Lines that are wrong are reported, all of them, and left out. Of a setting that
 /// stands twice the last one counts, as for PostgreSQL; that is a warning.
 pub fn parse_conf(file: &Arc<SourceFile>, diagnostics: &mut Diagnostics) -> Vec<WrittenSetting> {
     let mut found = Vec::new();
-    let mut settings: Vec<WrittenSetting> = Vec::new();
-    for (number, _) in file.text.split('\n').enumerate() {
-        let line = file.line_around(file.line_start(number + 1));
+    let mut settings: Vec<Option<WrittenSetting>> = Vec::new();
+    let mut at: BTreeMap<String, usize> = BTreeMap::new();
+    for line in lines(&file.text) {
         match setting(file, line) {
             Ok(Some(setting)) => {
-                if let Some(at) = settings.iter().position(|known| known.name.value == setting.name.value) {
-                    found.push(twice(&settings.remove(at), &setting));
+                let before = at.insert(setting.name.value.clone(), settings.len());
+                if let Some(first) = before.and_then(|at| settings.get_mut(at)).and_then(Option::take) {
+                    found.push(twice(&first, &setting));
                 }
-                settings.push(setting);
+                settings.push(Some(setting));
             }
             Ok(None) => {}
             Err(problem) => found.push(*problem),
         }
     }
     diagnostics.push_all_of(&file.path, found);
-    settings
+    settings.into_iter().flatten().collect()
 }
 
 /// The setting of a line, if it has one.

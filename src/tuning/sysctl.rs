@@ -1,5 +1,6 @@
 //! Reads `sysctl/NAME.conf`: the syntax of sysctl.d(5), less what depends on the machine that reads it.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -21,12 +22,15 @@ pub struct WrittenSetting {
 pub fn parse_sysctl(file: &Arc<SourceFile>, diagnostics: &mut Diagnostics) -> Vec<WrittenSetting> {
     let mut found = Vec::new();
     let mut settings: Vec<WrittenSetting> = Vec::new();
-    for (number, _) in file.text.split('\n').enumerate() {
-        let line = file.line_around(file.line_start(number + 1));
+    let mut at: BTreeMap<String, usize> = BTreeMap::new();
+    for line in lines(&file.text) {
         match setting(file, line) {
-            Ok(Some(setting)) => match settings.iter().find(|known| known.name.value == setting.name.value) {
+            Ok(Some(setting)) => match at.get(&setting.name.value).and_then(|at| settings.get(*at)) {
                 Some(first) => found.push(twice(first, &setting)),
-                None => settings.push(setting),
+                None => {
+                    at.insert(setting.name.value.clone(), settings.len());
+                    settings.push(setting);
+                }
             },
             Ok(None) => {}
             Err(problem) => found.push(*problem),
@@ -127,6 +131,17 @@ fn twice(first: &WrittenSetting, second: &WrittenSetting) -> Diagnostic {
 
 fn bad(place: &Place, message: impl Into<String>, label: &str, hint: impl Into<String>) -> Box<Diagnostic> {
     Box::new(Diagnostic::at(Code::BadSetting, place, message).label(label).hint(hint))
+}
+
+/// The spans of a file's lines, without a byte order mark.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    text.split_inclusive('\n').map(move |line| {
+        let mark = if start == 0 && line.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+        let span = start + mark..start + line.len();
+        start += line.len();
+        span
+    })
 }
 
 /// A span without the white space around its text.
