@@ -8,13 +8,14 @@ pub const MAY_USE: &[(&str, &[&str])] = &[
     ("inventory", &["diagnostic"]),
     ("scenario", &["diagnostic"]),
     ("tool", &["command", "metric"]),
+    ("tuning", &["diagnostic"]),
     ("wire", &["command"]),
     ("host", &["wire"]),
     // `tool`: which load generators there are, their packages and their shortest loads decide what is planned.
     // `metric`: only how a number of things is written for people.
-    ("plan", &["command", "diagnostic", "inventory", "metric", "scenario", "tool"]),
-    // `metric`: only how a size is written for people.
-    ("agent", &["command", "metric", "wire"]),
+    ("plan", &["command", "diagnostic", "inventory", "metric", "scenario", "tool", "tuning"]),
+    // `metric`: how a size is written for people, and read. `tuning`: where a setting applies, and when two values are one.
+    ("agent", &["command", "metric", "tuning", "wire"]),
     // `wire`: what was tuned and undone is told as the agent told it.
     ("event", &["command", "metric", "plan", "wire"]),
     // `tool`: how many connections a load generator really opens. `wire`: what an agent saw of its machine.

@@ -5,8 +5,8 @@ use std::path::Path;
 use crate::agent::tuning::journal::{self, Entry, Journal, Maker};
 use crate::agent::tuning::kernel::{Kernel, partner, tidy};
 use crate::agent::tuning::permission::standing;
-use crate::agent::tuning::scope::same;
 use crate::agent::tuning::undo::{Here, undo};
+use crate::tuning::same;
 use crate::wire::{Failure, Namespaces, Outcome, Setting, Tuned};
 
 /// Where settings are made.

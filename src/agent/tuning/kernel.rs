@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 
-use crate::agent::tuning::scope::same;
+use crate::tuning::same;
 use crate::wire::{GOVERNOR, TURBO};
 
 /// Where the kernel shows its settings.

@@ -8,7 +8,6 @@ mod look;
 mod namespaces;
 pub mod nofile;
 mod permission;
-mod scope;
 mod session;
 mod snapshot;
 mod undo;

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::agent::tuning::kernel::Kernel;
-use crate::agent::tuning::scope::{Scope, in_containers, scope};
+use crate::tuning::{Scope, in_containers, scope};
 use crate::wire::{GOVERNOR, Namespaces, TURBO};
 
 /// The kernel's first namespaces have the same inodes on every machine, but for the network's and that of mounts.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::agent::tuning::journal::{Entry, Journal};
 use crate::agent::tuning::kernel::{Kernel, counts_bytes, partner, tidy};
 use crate::agent::tuning::namespaces::{WITH_SETTINGS, is_alive, owner_of};
-use crate::agent::tuning::scope::same;
+use crate::tuning::same;
 use crate::wire::{Change, Left, Outcome, PutBack, Undone};
 
 /// Where the agent that undoes lives.
