@@ -75,7 +75,7 @@ fn text(path: &str) -> Option<String> {
 }
 
 fn sysctl() -> BTreeMap<String, String> {
-    let value = |key: &str| text(&format!("/proc/sys/{}", key.replace('.', "/")));
+    let value = |key: &str| procfs::setting(Path::new(&format!("/proc/sys/{}", key.replace('.', "/"))));
     let tidy = |value: String| value.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
     SYSCTL.iter().filter_map(|key| Some(((*key).to_owned(), tidy(value(key)?)))).collect()
 }

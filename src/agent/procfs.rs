@@ -167,6 +167,16 @@ pub fn holders(sockets: &[Socket]) -> HashMap<u64, u32> {
     holders
 }
 
+/// A setting of the kernel, read at once: of some (`ip_local_reserved_ports` is one) a second read gives nothing, whatever
+/// the first one had no room for.
+pub fn setting(path: &std::path::Path) -> Option<String> {
+    use std::io::Read as _;
+    let mut bytes = vec![0; 64 << 10];
+    let length = fs::File::open(path).ok()?.read(&mut bytes).ok()?;
+    bytes.truncate(length);
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -34,10 +34,10 @@ impl Difference {
 impl std::fmt::Display for Difference {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { machine, name, now, then, from, refused, danger } = self;
-        let now = now.as_deref().unwrap_or("(not there)");
+        let now = now.as_deref().map_or("(not there)", |now| if now.is_empty() { "(empty)" } else { now });
         match refused {
             Some(why) => write!(f, "{machine}: {name} stays {now}: {why} ({from})")?,
-            None if now == then => write!(f, "{machine}: {name} is {now} already ({from})")?,
+            None if now == then.as_str() => write!(f, "{machine}: {name} is {now} already ({from})")?,
             None => write!(f, "{machine}: {name} {now} -> {then} ({from})")?,
         }
         match danger.as_ref().filter(|_| refused.is_none()) {
@@ -80,8 +80,22 @@ pub fn differences(plan: &Plan, machines: &BTreeMap<String, Seen>) -> Vec<Differ
     all
 }
 
-/// What a container is made with is no setting that its agent makes: what it may not write itself is no refusal.
-pub fn made_with(machine: &Machine, seen: &mut Seen) {
+/// The one setting whose values the kernel lists, and where it lists them.
+const CHOICE: (&str, &str) = ("net.ipv4.tcp_congestion_control", "net.ipv4.tcp_available_congestion_control");
+
+/// Completes what an agent saw by what only the plan knows: a value that the kernel has not is refused; and what a
+/// container is made with is no setting that its agent makes, so that what it may not write itself is no refusal.
+pub fn complete(plan: &Plan, machine: &Machine, seen: &mut Seen) {
+    let mut settings =
+        plan.tuning.iter().filter(|tuning| tuning.machine == machine.name).flat_map(|tuning| &tuning.settings);
+    let available = seen.look.settings.get(CHOICE.1).and_then(|standing| standing.value.clone());
+    if let (Some(wanted), Some(available)) = (settings.find(|setting| setting.name == CHOICE.0), available)
+        && !available.split_whitespace().any(|one| one == wanted.value)
+        && let Some(standing) = seen.look.settings.get_mut(CHOICE.0)
+    {
+        standing.refused = Some(format!("this kernel has only {available}"));
+        return;
+    }
     let Transport::Docker(docker) = &machine.transport else { return };
     for name in docker.tuned.keys() {
         if let Some(standing) = seen.look.settings.get_mut(name) {

@@ -15,7 +15,9 @@ pub(in crate::preflight) fn sums(on: &On<'_>) -> Vec<Sum> {
     if !on.seen.look.root && !refused.is_empty() {
         return vec![not_root(on, &refused)];
     }
-    let mut sums: Vec<Sum> = refused.iter().map(|(setting, why)| one_refused(on, setting, why)).collect();
+    let (optional, required): (Vec<_>, Vec<_>) = refused.iter().partition(|(setting, _)| setting.optional);
+    let mut sums: Vec<Sum> = required.iter().map(|(setting, why)| one_refused(on, setting, why)).collect();
+    sums.extend(done_without(on, &optional));
     if refused.is_empty() {
         let text = format!("all of {} of {} can be made", counted(tuning.settings.len(), "setting"), profiles(tuning));
         sums.push(on.sum(CODE, text, SumVerdict::Fits));
@@ -46,12 +48,29 @@ fn not_root(on: &On<'_>, refused: &[(&TunedSetting, String)]) -> Sum {
     Sum { hint: Some(hint.to_owned()), ..on.sum(CODE, text, verdict) }
 }
 
+/// One sum for each reason, however many settings it stops.
+fn done_without(on: &On<'_>, optional: &[&(&TunedSetting, String)]) -> Vec<Sum> {
+    let mut reasons: Vec<&str> = optional.iter().map(|(_, why)| why.as_str()).collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    let sum = |why: &str| {
+        let alike = optional.iter().filter(|(_, other)| other == why);
+        let names: Vec<String> = alike
+            .map(|(setting, _)| match on.value_now(&setting.name) {
+                Some(value) => format!("{} = {} (it stays {value})", setting.name, setting.value),
+                None => format!("{} = {}", setting.name, setting.value),
+            })
+            .collect();
+        let count = counted(names.len(), "optional setting");
+        let text = format!("the campaign goes on without {count}, for {why}: {}", names.join(", "));
+        on.sum(CODE, text, SumVerdict::Doubtful)
+    };
+    reasons.into_iter().map(sum).collect()
+}
+
 fn one_refused(on: &On<'_>, setting: &TunedSetting, why: &str) -> Sum {
     let stays = on.value_now(&setting.name).map_or_else(String::new, |value| format!("; it stays {value}"));
     let text = format!("{} = {} ({}) can't be made: {why}{stays}", setting.name, setting.value, setting.from);
-    if setting.optional {
-        return on.sum(CODE, format!("{text}; the campaign goes on without it"), SumVerdict::Doubtful);
-    }
     let hint = format!("add \"{}\" to `optional`, or mend {}", setting.name, setting.from);
     Sum { hint: Some(hint), ..on.sum(CODE, text, SumVerdict::Refused) }
 }
@@ -83,7 +102,10 @@ mod tests {
         plan.tuning[0].settings[0].optional = true;
         let doubtful = super::sums(&on(&plan, &machine));
         assert_eq!((doubtful[0].verdict, doubtful[0].hint.as_ref()), (SumVerdict::Doubtful, None));
-        assert!(doubtful[0].text.ends_with("; the campaign goes on without it"), "{}", doubtful[0].text);
+        assert_eq!(
+            doubtful[0].text,
+            "the campaign goes on without 1 optional setting, for this kernel has no such setting: net.ipv4.tcp_tw_recycle = 1"
+        );
     }
 
     #[test]

@@ -56,6 +56,6 @@ async fn look(plan: &Plan, machine: &Machine, link: &Link) -> Result<Seen, LinkE
         other => return Err(link.out_of_turn(&other)),
     };
     let mut seen = Seen { look, facts };
-    preflight::made_with(machine, &mut seen);
+    preflight::complete(plan, machine, &mut seen);
     Ok(seen)
 }

@@ -33,7 +33,7 @@ pub async fn look(state: &mut State<'_>) -> Result<BTreeMap<String, Seen>, RunEr
         let look = look_at(state, &link, look_request(plan, &machine.name)).await?;
         state.emitter.json(&paths::look(&machine.name, &resume::moment(state.campaign)), &look)?;
         let mut seen = Seen { look, facts };
-        preflight::made_with(machine, &mut seen);
+        preflight::complete(plan, machine, &mut seen);
         all.insert(machine.name.clone(), seen);
     }
     Ok(all)

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access};
 
+use crate::agent::procfs;
 use crate::tuning::same;
 use crate::wire::{GOVERNOR, TURBO};
 
@@ -199,9 +200,7 @@ fn no_such(name: &str) -> io::Error {
 }
 
 fn text(path: &Path) -> Option<String> {
-    let bytes = fs::read(path).ok()?;
-    let text = String::from_utf8_lossy(&bytes);
-    Some(text.trim_end_matches('\n').to_owned())
+    Some(procfs::setting(path)?.trim_end_matches('\n').to_owned())
 }
 
 /// In one write, as the kernel wants it, and with a line's end: without one an empty value would be no write at all.

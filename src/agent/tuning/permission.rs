@@ -2,6 +2,7 @@
 
 use crate::agent::tuning::kernel::{Kernel, tidy};
 use crate::agent::tuning::namespaces::not_ours;
+use crate::tuning::gone;
 use crate::wire::{Namespaces, Standing};
 
 /// Files among the settings that are orders: writing them does something, and there is no value to put back.
@@ -32,6 +33,9 @@ fn refused(name: &str, is_there: bool, namespaces: &Namespaces, root: bool) -> O
     }
     if !is_there && !root {
         return Some("this kernel has no such setting, or hides it from all but root".to_owned());
+    }
+    if let Some(why) = gone(name).filter(|_| !is_there) {
+        return Some(format!("this kernel has no such setting: {why}"));
     }
     if !is_there {
         return Some(match not_ours(name, namespaces) {
