@@ -94,14 +94,25 @@ pub fn complete(plan: &Plan, machine: &Machine, seen: &mut Seen) {
         && let Some(standing) = seen.look.settings.get_mut(CHOICE.0)
     {
         standing.refused = Some(format!("this kernel has only {available}"));
-        return;
     }
     let Transport::Docker(docker) = &machine.transport else { return };
-    for name in docker.tuned.keys() {
+    for name in docker.tuned.keys().filter(|name| *name != CHOICE.0) {
         if let Some(standing) = seen.look.settings.get_mut(name) {
             standing.refused = None;
         }
     }
+}
+
+/// A container as it will be made, where what was looked at was made without the campaign's settings.
+pub fn as_made(machine: &Machine, mut seen: Seen) -> Seen {
+    let Transport::Docker(docker) = &machine.transport else { return seen };
+    for (name, value) in &docker.tuned {
+        let standing = seen.look.settings.entry(name.clone()).or_default();
+        if standing.refused.is_none() {
+            standing.value = Some(value.clone());
+        }
+    }
+    seen
 }
 
 #[cfg(test)]

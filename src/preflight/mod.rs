@@ -27,7 +27,7 @@ use crate::plan::Plan;
 use crate::preflight::machine::On;
 use crate::wire::{Facts, Look};
 
-pub use differences::{Difference, complete, differences};
+pub use differences::{Difference, as_made, complete, differences};
 pub use text::text;
 
 /// What an agent saw of its machine.

@@ -41,7 +41,11 @@ where
     for (machine, seen) in plan.machines.iter().zip(join_all(looks).await) {
         machines.insert(machine.name.clone(), seen.map_err(|error| RunError::Link(error).before_changes())?);
     }
-    let sums = preflight::sums(plan, &machines);
+    let made = plan.machines.iter().filter_map(|machine| {
+        let seen = machines.get(&machine.name).cloned()?;
+        Some((machine.name.clone(), preflight::as_made(machine, seen)))
+    });
+    let sums = preflight::sums(plan, &made.collect());
     let differences = preflight::differences(plan, &machines);
     Ok(Looked { machines, sums, differences })
 }

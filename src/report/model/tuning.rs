@@ -10,10 +10,24 @@ use crate::wire::{Outcome, Tuned};
 /// The notices.
 pub fn notices(run: &StoredRun) -> Vec<Notice> {
     let mut all = Vec::new();
+    let sums: Vec<&str> = run.events.iter().flat_map(|event| doubts(&event.event)).collect();
     for event in &run.events {
+        // What a sum told before is not told again.
+        if let Happening::MachineTuned { settings, .. } = &event.event {
+            let told = |tuned: &&Tuned| sums.iter().any(|text| text.contains(&format!("{} = ", tuned.name)));
+            if settings.iter().filter(|tuned| !tuned.took).all(|tuned| told(&tuned)) {
+                continue;
+            }
+        }
         all.extend(of(&event.event).into_iter().map(|(kind, text)| Notice { kind, text: Text::from(text) }));
     }
     all
+}
+
+fn doubts(event: &Happening) -> Vec<&str> {
+    let Happening::Reckoned { sums } = event else { return Vec::new() };
+    let doubtful = sums.iter().filter(|sum| sum.verdict == SumVerdict::Doubtful);
+    doubtful.map(|sum| sum.text.as_str()).collect()
 }
 
 fn of(event: &Happening) -> Vec<(NoticeKind, String)> {
