@@ -17,4 +17,5 @@ pub mod run;
 pub mod scenario;
 pub mod store;
 pub mod tool;
+pub mod tuning;
 pub mod wire;

@@ -82,6 +82,18 @@ codes! {
     MissingRate = "missing-rate", "An open-loop load generator needs a rate.";
     TooShort = "too-short", "A load is shorter than its load generator needs.";
     FewerConnectionsThanThreads = "fewer-connections-than-threads", "A thread of the load generator would have no connection.";
+    UnknownProfile = "unknown-profile", "A scenario names a profile of settings that has no file.";
+    BadSetting = "bad-setting", "A line of a profile is no setting.";
+    RefusedSetting = "refused-setting", "A profile holds a setting that no profile may hold.";
+    UnsetSetting = "unset-setting", "A scenario says something of a setting that no profile sets.";
+    NotANumber = "not-a-number", "Less can't be enough of a setting that is no single whole number.";
+    TwoValues = "two-values", "One setting is given two values.";
+    DangerousSetting = "dangerous-setting", "A setting is dangerous, and the scenario does not accept that.";
+    GoneSetting = "gone-setting", "No kernel has this setting any more.";
+    NotInContainers = "not-in-containers", "A container can't have a setting for itself.";
+    MayNotTune = "may-not-tune", "A scenario changes settings of a machine that may not be tuned.";
+    NotRoot = "not-root", "A machine is to be tuned by a user who may not be root.";
+    UnusedRole = "unused-role", "Settings are meant for a role that nothing in the scenario has.";
     UnevenConnections = "uneven-connections", "Threads do not divide the connections evenly.";
 }
 

@@ -101,6 +101,35 @@ impl<V> Kind for TableOf<V> {
     }
 }
 
+/// A plain value, or a table that says more; the plain one means a table, too.
+pub struct PlainOr<K: Kind, V: 'static> {
+    /// The plain value.
+    pub plain: K,
+    /// What it means.
+    pub meaning: fn(Placed<K::Value>) -> V,
+    /// The table.
+    pub table: TableOf<V>,
+}
+
+impl<K: Kind, V> Kind for PlainOr<K, V> {
+    type Value = V;
+
+    fn read(&self, node: &Node<'_>) -> Option<V> {
+        if matches!(node.value(), DeValue::Table(_)) {
+            return self.table.read(node);
+        }
+        Some((self.meaning)(Placed::new(self.plain.read(node)?, node.place().clone())))
+    }
+
+    fn stand_in(&self, table: &Table<'_>, place: &Place) -> V {
+        self.table.stand_in(table, place)
+    }
+
+    fn schema(&self) -> Value {
+        json!({ "anyOf": [self.plain.schema(), self.table.schema()] })
+    }
+}
+
 /// A table whose keys are chosen by the writer.
 pub struct MapOf<K> {
     /// The kind of each entry.

@@ -79,6 +79,13 @@ impl Name {
         fits: is_variable,
     };
 
+    /// The kernel's rule for its settings, and PostgreSQL's for its own.
+    pub const SETTING: Name = Name {
+        rule: "settings are named in full, as `net.core.somaxconn` or `work_mem`",
+        pattern: "^[A-Za-z_][A-Za-z0-9_./-]*$",
+        fits: is_setting,
+    };
+
     /// What is wrong with a name, if anything.
     pub fn problem(&self, name: &str, place: &Place) -> Option<Diagnostic> {
         if (self.fits)(name) {
@@ -110,6 +117,11 @@ fn is_distribution(name: &str) -> bool {
         && ends.iter().all(|end| end.is_some_and(|byte| byte.is_ascii_alphanumeric()))
 }
 
+fn is_setting(name: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"_./-".contains(&byte);
+    name.bytes().all(inner) && name.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic() || byte == b'_')
+}
+
 fn is_variable(name: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     name.bytes().all(inner) && name.bytes().next().is_some_and(|byte| !byte.is_ascii_digit())
@@ -126,6 +138,8 @@ impl Identifier {
     pub const PLAIN: Identifier = Identifier { rule: &Name::PLAIN };
     /// A Debian package.
     pub const PACKAGE: Identifier = Identifier { rule: &Name::PACKAGE };
+    /// A setting of the kernel or of PostgreSQL.
+    pub const SETTING: Identifier = Identifier { rule: &Name::SETTING };
     /// A Python distribution.
     pub const DISTRIBUTION: Identifier = Identifier { rule: &Name::DISTRIBUTION };
 }

@@ -23,7 +23,7 @@ mod syntax;
 
 pub use code::Code;
 pub use key::{AnyKey, Key, Kind, Shape};
-pub use kind_nested::{ListOf, MapOf, OneOrMore, TableOf};
+pub use kind_nested::{ListOf, MapOf, OneOrMore, PlainOr, TableOf};
 pub use kind_number::{Flag, Span, Whole, duration_words};
 pub use kind_path::{AbsolutePath, EndpointPath, RelativeFile};
 pub use kind_pattern::Pattern;

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::command::Command;
 use crate::diagnostic::Placed;
 use crate::inventory;
-use crate::plan::check::Project;
+use crate::plan::check::{Project, max_connections};
 use crate::plan::document;
 use crate::plan::roles::Roles;
 use crate::plan::{
     Build, Daemon, Database, DatabaseUse, Document, FORMAT, Load, NetworkCheck, Plan, Process, Provision,
-    ProvisionKind, Trial, Wait, WorkersAt, network,
+    ProvisionKind, Trial, Wait, WorkersAt, network, tuning_build,
 };
 use crate::scenario;
 use crate::tool;
@@ -67,15 +67,18 @@ pub fn build(project: &Project) -> Result<Plan, PlanError> {
         (name.clone(), Document { sha256: document::sha256(&found.content), content: found.content.clone() })
     });
     let scenario = &project.scenario;
+    let mut machines = roles.machines()?;
+    let tuning = tuning_build::tuning(project, &machines);
+    tuning_build::give_to_containers(&mut machines, &tuning);
     Ok(Plan {
         format: FORMAT,
         scenario: scenario.name.clone(),
         title: scenario.title.value.clone(),
-        machines: roles.machines()?,
+        machines,
         daemons,
         database,
         network,
-        tuning: Vec::new(),
+        tuning,
         documents: documents.collect(),
         provisions: provisions.0,
         trials,
@@ -143,8 +146,8 @@ fn database(project: &Project, roles: &Roles<'_>, provisions: &mut Provisions) -
         port: postgres.port.value,
         authentication: postgres.authentication.value.word().to_owned(),
         sslmode: postgres.sslmode.value.word().to_owned(),
-        max_connections: postgres.max_connections.value,
-        conf: None,
+        max_connections: max_connections(postgres, &project.profiles).value,
+        conf: tuning_build::conf(project),
         clients: vec![roles.player("server")?.name.value.clone()],
         data: data.name.clone(),
         tables: data.tables.iter().map(|table| (table.table.clone(), table.rows)).collect(),

@@ -8,7 +8,10 @@ mod network;
 mod roles;
 mod template;
 mod text;
+mod text_tuning;
 mod tuning;
+mod tuning_build;
+mod wanted;
 
 pub use build::{PlanError, build, input_name};
 pub use model::{

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use crate::command::shell_words;
 use crate::metric::counted;
-use crate::plan::{Database, Machine, NetworkPair, NetworkTool, Plan, Provision, ProvisionKind, Transport, Trial};
+use crate::plan::{
+    Database, Machine, NetworkPair, NetworkTool, Plan, Provision, ProvisionKind, Transport, Trial, text_tuning,
+};
 use crate::tool;
 
 /// The whole plan as text.
@@ -36,6 +38,9 @@ fn write_all(plan: &Plan, to: &mut String) -> std::fmt::Result {
     for provision in &plan.provisions {
         write_step(to, &mut step, &provision_line(provision))?;
     }
+    for line in text_tuning::changes(plan) {
+        write_step(to, &mut step, &line)?;
+    }
     for line in network_lines(plan) {
         write_step(to, &mut step, &line)?;
     }
@@ -50,6 +55,9 @@ fn write_all(plan: &Plan, to: &mut String) -> std::fmt::Result {
     }
     if let Some(database) = &plan.database {
         write_step(to, &mut step, &database_line(database))?;
+        for line in text_tuning::conf_lines(database) {
+            write_step(to, &mut step, &line)?;
+        }
     }
     writeln!(
         to,
@@ -65,6 +73,9 @@ fn write_all(plan: &Plan, to: &mut String) -> std::fmt::Result {
         write_step(to, &mut step, &format!("stop PostgreSQL on {} and remove its data", database.machine))?;
     }
     for line in network_lines(plan) {
+        write_step(to, &mut step, &line)?;
+    }
+    for line in text_tuning::undoing(plan) {
         write_step(to, &mut step, &line)?;
     }
     for machine in &plan.machines {

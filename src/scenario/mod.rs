@@ -8,12 +8,13 @@ mod requirements;
 mod scenario_keys;
 mod schema;
 mod template;
+mod tune;
 
 pub use daemon::{parse_daemon, read_daemon};
 pub use daemon_keys::{DAEMON, PLACEHOLDERS};
 pub use model::{
-    Authentication, Build, Daemon, DatabaseUse, Endpoint, Load, Network, Postgres, Process, Round, Scenario, SslMode,
-    Traits, Wait, WorkersAt,
+    Authentication, Build, Daemon, DatabaseUse, Endpoint, Load, Network, NoFile, Postgres, Process, Round, Scenario,
+    SslMode, Traits, Tune, Wait, WorkersAt,
 };
 pub use read::{parse_scenario, read_scenario};
 pub use requirements::check_requirements;

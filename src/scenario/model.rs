@@ -31,6 +31,8 @@ pub struct Scenario {
     pub postgres: Option<Postgres>,
     /// The network check, if there is one.
     pub network: Option<Network>,
+    /// What is changed on machines for the campaign, by their roles.
+    pub tunes: Vec<Tune>,
     /// Bounds for waiting.
     pub wait: Wait,
     /// The rounds, in order.
@@ -78,6 +80,42 @@ pub struct Postgres {
     pub sslmode: Placed<SslMode>,
     /// `max_connections`.
     pub max_connections: Placed<u32>,
+    /// The profile of settings that it runs with.
+    pub conf: Option<Placed<String>>,
+    /// Dangerous settings of the profile that are meant.
+    pub accept: Vec<Placed<String>>,
+}
+
+/// What is changed for the campaign on the machine with a role, and put back after it.
+#[derive(Debug, Clone)]
+pub struct Tune {
+    /// Where the table stands.
+    pub place: Place,
+    /// The role.
+    pub role: Placed<String>,
+    /// Profiles of kernel settings, in order.
+    pub sysctl: Vec<Placed<String>>,
+    /// The limit of open files for what the campaign starts there.
+    pub nofile: Option<NoFile>,
+    /// The frequency governor of all processors.
+    pub governor: Option<Placed<String>>,
+    /// Whether processors may run faster than they can for ever.
+    pub turbo: Option<Placed<bool>>,
+    /// Settings that the campaign goes on without.
+    pub optional: Vec<Placed<String>>,
+    /// Settings of which less is enough, and how much.
+    pub at_least: Vec<(Placed<String>, Placed<u64>)>,
+    /// Dangerous settings that are meant.
+    pub accept: Vec<Placed<String>>,
+}
+
+/// A limit of open files.
+#[derive(Debug, Clone)]
+pub struct NoFile {
+    /// What is asked for.
+    pub want: Placed<u64>,
+    /// What is enough.
+    pub at_least: Placed<u64>,
 }
 
 /// How a client proves who it is. It costs CPU at each connection, so it is said and is the same for all daemons.

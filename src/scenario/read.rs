@@ -8,6 +8,7 @@ use crate::diagnostic::{
     read_source,
 };
 use crate::scenario::scenario_keys::{self as keys, SCENARIO};
+use crate::scenario::tune::TUNE;
 use crate::scenario::{Load, Network, Postgres, Round, Scenario, Wait};
 
 /// Reads a scenario from the disk; nothing if the file can't be read. See [`parse_scenario`].
@@ -53,6 +54,7 @@ fn scenario(table: &Table<'_>) -> Scenario {
         data: table.optional(&keys::DATA),
         postgres: table.optional(&keys::POSTGRES).map(|postgres| postgres.value),
         network: table.optional(&keys::NETWORK).map(|network| network.value),
+        tunes: table.optional(&TUNE).map(|tunes| tunes.value).unwrap_or_default(),
         wait: table.value(&keys::WAIT).value,
         rounds,
     }
@@ -87,6 +89,8 @@ fn report_unlisted(table: &Table<'_>, daemons: &[Placed<String>], rounds: &[Roun
 
 /// Reads `[postgres]`.
 pub(super) fn postgres(table: &Table<'_>) -> Postgres {
+    let accept = table.value(&keys::CONF_ACCEPT).value;
+    table.report_duplicates(&accept, "setting");
     Postgres {
         place: table.place().clone(),
         role: table.value(&keys::POSTGRES_ROLE).map(str::to_owned),
@@ -95,6 +99,8 @@ pub(super) fn postgres(table: &Table<'_>) -> Postgres {
         authentication: table.value(&keys::AUTHENTICATION),
         sslmode: table.value(&keys::SSLMODE),
         max_connections: table.value(&keys::MAX_CONNECTIONS),
+        conf: table.optional(&keys::CONF),
+        accept,
     }
 }
 

@@ -6,12 +6,13 @@ use crate::diagnostic::{
     EndpointPath, Identifier, Key, ListOf, OneOrMore, Shape, Span, TableOf, Text, Whole, Word, Words,
 };
 use crate::scenario::read;
+use crate::scenario::tune::TUNE;
 use crate::scenario::{Authentication, Load, Network, Postgres, Round, SslMode, Wait};
 
 /// The keys of the whole file.
 pub static SCENARIO: Shape = Shape {
     what: "a scenario",
-    keys: &[&TITLE, &DAEMONS, &WORKERS, &POOL, &PORT, &DATA, &POSTGRES, &NETWORK, &WAIT, &ROUNDS],
+    keys: &[&TITLE, &DAEMONS, &WORKERS, &POOL, &PORT, &DATA, &POSTGRES, &NETWORK, &TUNE, &WAIT, &ROUNDS],
 };
 
 pub(super) static TITLE: Key<Text> = Key::required("title", "One line for people: what is compared.", Text);
@@ -72,7 +73,7 @@ pub(super) static ROUNDS: Key<ListOf<TableOf<Round>>> = Key::required(
 
 static POSTGRES_SHAPE: Shape = Shape {
     what: "`[postgres]`",
-    keys: &[&POSTGRES_ROLE, &VERSION, &POSTGRES_PORT, &AUTHENTICATION, &SSLMODE, &MAX_CONNECTIONS],
+    keys: &[&POSTGRES_ROLE, &VERSION, &POSTGRES_PORT, &AUTHENTICATION, &SSLMODE, &MAX_CONNECTIONS, &CONF, &CONF_ACCEPT],
 };
 
 const ROLES: &[Word<&str>] = &[
@@ -141,6 +142,19 @@ pub(super) static MAX_CONNECTIONS: Key<Whole<u32>> = Key::default(
     "How many connections PostgreSQL allows; 3 of them are kept for its superuser.",
     Whole { min: 10, max: 10_000 },
     || 100,
+);
+
+pub(super) static CONF: Key<Identifier> = Key::optional(
+    "conf",
+    "A profile of settings that PostgreSQL runs with: a file in `postgres-conf/`, without its `.conf`.",
+    Identifier::PLAIN,
+);
+
+pub(super) static CONF_ACCEPT: Key<ListOf<Identifier>> = Key::default(
+    "accept",
+    "Settings of the profile that are dangerous, and meant: `accept = [\"fsync\"]`.",
+    ListOf { item: Identifier::SETTING, at_least: 0 },
+    Vec::new,
 );
 
 static NETWORK_SHAPE: Shape = Shape { what: "`[network]`", keys: &[&NETWORK_TOOL, &NETWORK_DURATION, &NETWORK_PORT] };

@@ -8,11 +8,12 @@ pub const MAY_USE: &[(&str, &[&str])] = &[
     ("inventory", &["diagnostic"]),
     ("scenario", &["diagnostic"]),
     ("tool", &["command", "metric"]),
+    ("tuning", &["diagnostic"]),
     ("wire", &["command"]),
     ("host", &["wire"]),
     // `tool`: which load generators there are, their packages and their shortest loads decide what is planned.
     // `metric`: only how a number of things is written for people.
-    ("plan", &["command", "diagnostic", "inventory", "metric", "scenario", "tool"]),
+    ("plan", &["command", "diagnostic", "inventory", "metric", "scenario", "tool", "tuning"]),
     // `metric`: only how a size is written for people.
     ("agent", &["command", "metric", "wire"]),
     // `wire`: what was tuned and undone is told as the agent told it.

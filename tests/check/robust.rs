@@ -8,8 +8,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use timetrial::diagnostic::{Diagnostics, SourceFile, read_source};
 use timetrial::inventory::parse_inventory;
-use timetrial::plan::check::{Written, apply_rules};
+use timetrial::plan::check::{Profiles, Written, apply_rules};
 use timetrial::scenario::{check_requirements, parse_daemon, parse_scenario};
+use timetrial::tuning::{parse_conf, parse_sysctl};
 
 use crate::root;
 
@@ -35,10 +36,18 @@ fn read_text(file: &Arc<SourceFile>) {
     let daemon = parse_daemon(file, &mut diagnostics);
     let inventory = parse_inventory(file, &mut diagnostics);
     check_requirements(file, &mut diagnostics);
+    drop((parse_sysctl(file, &mut diagnostics), parse_conf(file, &mut diagnostics)));
     draw(&diagnostics);
     // The rules must cope with stand-ins, too.
     let daemons = [daemon];
-    let written = Written { scenario: &scenario, inventory: Some(&inventory), daemons: &daemons, data: None };
+    let profiles = Profiles::default();
+    let written = Written {
+        scenario: &scenario,
+        inventory: Some(&inventory),
+        daemons: &daemons,
+        data: None,
+        profiles: &profiles,
+    };
     let mut diagnostics = Diagnostics::new();
     apply_rules(written, &mut diagnostics);
     draw(&diagnostics);
@@ -60,6 +69,9 @@ fn shipped() -> Vec<Vec<u8>> {
         "daemons/flask-gunicorn/daemon.toml",
         "tests/check/base/daemons/beta/daemon.toml",
         "tests/check/base/daemons/alpha/requirements.txt",
+        "scenarios/two-machines-tuned.toml",
+        "sysctl/network-booster.conf",
+        "postgres-conf/2015.conf",
     ];
     files.iter().map(|file| fs::read(root().join(file)).unwrap()).collect()
 }

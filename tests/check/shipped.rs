@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
-use timetrial::diagnostic::{Code, Diagnostics};
+use timetrial::diagnostic::{Code, Diagnostics, SourceFile, folder_entries, read_source};
 use timetrial::plan::check::load_project;
+use timetrial::tuning::{WrittenSetting, conf_danger, danger, gone, parse_conf, parse_sysctl};
+use timetrial::{tuning, wire};
 
 use crate::root;
 
@@ -23,6 +26,71 @@ fn the_quickstart_has_nothing_wrong() {
     assert_eq!(trials, 8);
     assert!(project.inputs.iter().any(|input| input.name == "daemons/django-gunicorn/agentsite/views.py"));
 }
+
+/// The campaign on tuned machines needs machines that may be tuned, of whatever kind, and nothing else.
+#[test]
+fn the_tuned_campaign_is_fine_on_machines_that_may_be_tuned() {
+    let folder = tempfile::tempdir().unwrap();
+    let hosts = folder.path().join("hosts.toml");
+    let scenario = root().join("scenarios/two-machines-tuned.toml");
+    let kinds = [
+        |address: &str| format!("transport = \"ssh\"\nhost = \"{address}\"\nbecome = \"sudo\""),
+        |_: &str| "transport = \"docker\"\nbuild = \"debian\"".to_owned(),
+    ];
+    for keys in kinds {
+        let write = |tunable: &str| {
+            let text = format!(
+                "[machine.server]\n{}\nroles = [\"server\", \"database\"]\n{tunable}\n[machine.client]\n{}\nroles = \
+                 [\"client\"]\n{tunable}\n",
+                keys("10.0.0.1"),
+                keys("10.0.0.2")
+            );
+            fs::write(&hosts, text).unwrap();
+        };
+        write("may_tune = true");
+        let (project, diagnostics) = load_project(&scenario, Some(&hosts), None);
+        assert!(diagnostics.is_empty(), "{}", diagnostics.render(false));
+        let inputs = project.unwrap().inputs;
+        for name in ["sysctl/network-booster.conf", "sysctl/keep-ports.conf", "postgres-conf/2015.conf"] {
+            let input = inputs.iter().find(|input| input.name == name).unwrap();
+            assert_eq!(input.bytes, fs::read(root().join(name)).unwrap());
+        }
+        write("");
+        let (_, diagnostics) = load_project(&scenario, Some(&hosts), None);
+        assert_eq!(codes(&diagnostics), [Code::MayNotTune, Code::MayNotTune]);
+    }
+}
+
+/// Profiles that no shipped scenario names are right all the same.
+#[test]
+fn every_shipped_profile_can_be_read() {
+    for (folder, parse) in [("sysctl", parse_sysctl as Parse), ("postgres-conf", parse_conf)] {
+        let mut count = 0;
+        for path in folder_entries(&root().join(folder)) {
+            if path.extension().is_none_or(|extension| extension != "conf") {
+                continue;
+            }
+            let mut diagnostics = Diagnostics::new();
+            let settings = parse(&read_source(&path).unwrap(), &mut diagnostics);
+            assert!(diagnostics.is_empty() && !settings.is_empty(), "{}", diagnostics.render(false));
+            count += 1;
+            let is_todays = path.ends_with("today.conf");
+            for setting in settings.iter().filter(|_| is_todays) {
+                let (name, value) = (&setting.name.value, &setting.value.value);
+                assert_eq!((danger(name, value), gone(name), conf_danger(name, value)), (None, None, None), "{name}");
+            }
+        }
+        assert!(count >= 2, "{folder} holds {count} profiles");
+    }
+}
+
+/// The names of the two settings that are no sysctl are part of messages.
+#[test]
+fn profiles_and_messages_name_the_processors_settings_alike() {
+    assert_eq!((tuning::GOVERNOR, tuning::TURBO), (wire::GOVERNOR, wire::TURBO));
+}
+
+type Parse = fn(&Arc<SourceFile>, &mut Diagnostics) -> Vec<WrittenSetting>;
 
 #[test]
 fn copies_are_named_from_the_project_folder_wherever_one_stands() {

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use timetrial::plan::{self, Plan};
+use timetrial::plan::{self, Plan, Transport};
 
 fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -71,6 +71,23 @@ fn a_daemon_of_the_machine_itself_without_a_database() {
     let scenario = "tests/plan/projects/system/scenarios/system.toml";
     same_as_golden(&printed(scenario, &[]), "system.txt");
     same_as_golden(&comes_back(scenario), "system.json");
+}
+
+/// Behind ssh all is set that was asked for; a container gets only what is its own, and the rest is told.
+#[test]
+fn machines_that_are_tuned_and_a_database_with_a_profile() {
+    let scenario = "tests/plan/projects/tuned/scenarios/tuned.toml";
+    same_as_golden(&printed(scenario, &[]), "tuned.txt");
+    let json = comes_back(scenario);
+    same_as_golden(&json, "tuned.json");
+    let plan: Plan = serde_json::from_str(&json).expect("the JSON is a plan");
+    let Some(Transport::Docker(docker)) = plan.machine("loader").map(|machine| machine.transport.clone()) else {
+        panic!("the load comes from a container");
+    };
+    assert_eq!(docker.tuned.keys().collect::<Vec<_>>(), ["net.core.somaxconn", "net.ipv4.tcp_congestion_control"]);
+    assert_eq!(docker.optional, ["net.ipv4.tcp_congestion_control"]);
+    assert_eq!(plan.tuning.iter().map(|tuning| tuning.settings.len()).collect::<Vec<_>>(), [6, 5]);
+    assert_eq!(plan.database.map(|database| database.max_connections), Some(60));
 }
 
 /// The plan is made without looking at any machine, so it is the same from wherever it is asked for.

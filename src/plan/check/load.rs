@@ -7,7 +7,8 @@ use crate::inventory::{Inventory, read_inventory};
 use crate::plan::check::bases::read_bases;
 use crate::plan::check::data::{folder_names, read_data};
 use crate::plan::check::folder::{files_in, name_in, normal};
-use crate::plan::check::{DataSet, InputFile, Project, Written, apply_rules};
+use crate::plan::check::profiles::read_profiles;
+use crate::plan::check::{DataSet, InputFile, Profiles, Project, Written, apply_rules};
 use crate::scenario::{Daemon, Scenario, read_daemon, read_scenario};
 
 /// Reads a scenario and all that it refers to. `hosts` is `hosts.toml` of the project folder unless said; the project
@@ -31,16 +32,18 @@ pub fn load_project(scenario: &Path, hosts: Option<&Path>, project: Option<&Path
         return (None, diagnostics);
     }
     let bases = inventory.as_ref().map(|inventory| read_bases(&folder, inventory, &mut diagnostics));
-    let data = read_rest(&folder, &written, inventory.as_ref(), &daemons, &mut diagnostics);
+    let profiles = read_profiles(&folder, &written, &mut diagnostics);
+    let data = read_rest(&folder, &written, inventory.as_ref(), &daemons, &profiles, &mut diagnostics);
     let Some(inventory) = inventory.filter(|_| !diagnostics.has_errors()) else { return (None, diagnostics) };
     let mut inputs = collect_inputs(&folder, &written, &inventory, &daemons, data.as_ref(), &mut diagnostics);
     inputs.extend(bases.unwrap_or_default());
+    inputs.extend(profiles.inputs());
     inputs.sort_by(|left, right| left.name.cmp(&right.name));
     if diagnostics.has_errors() {
         return (None, diagnostics);
     }
     let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
-    (Some(Project { folder, scenario: written, inventory, daemons, data, inputs }), diagnostics)
+    (Some(Project { folder, scenario: written, inventory, daemons, data, profiles, inputs }), diagnostics)
 }
 
 /// Reads the data set, then applies the rules that need several files.
@@ -49,9 +52,10 @@ fn read_rest(
     scenario: &Scenario,
     inventory: Option<&Inventory>,
     daemons: &[Daemon],
+    profiles: &Profiles,
     diagnostics: &mut Diagnostics,
 ) -> Option<DataSet> {
-    let mut written = Written { scenario, inventory, daemons, data: None };
+    let mut written = Written { scenario, inventory, daemons, data: None, profiles };
     let schema_is_needed = scenario.postgres.is_some() && written.uses_database();
     let name = scenario.data.as_ref().filter(|name| !diagnostics.has_error_at(&name.place));
     let data = name.and_then(|name| read_data(folder, name, schema_is_needed, diagnostics));

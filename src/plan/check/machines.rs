@@ -24,7 +24,7 @@ pub(super) fn check_roles(written: Written<'_>, diagnostics: &mut Diagnostics) {
 }
 
 /// Each role, where it is asked for, and what for.
-fn needed_roles<'a>(written: Written<'a>) -> Vec<(&'a str, &'a Place, &'static str)> {
+pub(super) fn needed_roles<'a>(written: Written<'a>) -> Vec<(&'a str, &'a Place, &'static str)> {
     let scenario = written.scenario;
     let daemons = scenario.daemons.first().map_or(&scenario.place, |daemon| &daemon.place);
     let mut roles = vec![("server", daemons, "daemons run on it")];
@@ -74,7 +74,8 @@ fn check_shared_roles(inventory: &Inventory, diagnostics: &mut Diagnostics) {
     }
 }
 
-fn machine_with<'a>(inventory: &'a Inventory, role: &str) -> Option<&'a Machine> {
+/// The machine with a role.
+pub(super) fn machine_with<'a>(inventory: &'a Inventory, role: &str) -> Option<&'a Machine> {
     inventory.machines.iter().find(|machine| machine.roles.iter().any(|has| has.value == role))
 }
 

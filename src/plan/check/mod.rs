@@ -15,10 +15,15 @@ mod loads;
 mod machines;
 mod network;
 mod ports;
+mod postgres_conf;
+mod profiles;
 mod project;
 mod rules;
+mod tuning;
 
 pub use bases::read_bases;
 pub use load::load_project;
+pub(super) use postgres_conf::max_connections;
+pub use profiles::{Profile, Profiles};
 pub use project::{DataSet, ExpectedDocument, InputFile, Project, TableRows};
 pub use rules::{Written, apply_rules};

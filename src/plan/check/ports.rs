@@ -3,8 +3,8 @@
 use std::ops::RangeInclusive;
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Placed};
-use crate::plan::check::Written;
 use crate::plan::check::rules::Use;
+use crate::plan::check::{Written, max_connections};
 use crate::scenario::{DatabaseUse, Postgres, Scenario};
 
 /// Linux takes the local ports of outgoing connections from this range unless it is told otherwise
@@ -72,8 +72,9 @@ pub(super) fn check_database_connections(written: Written<'_>, diagnostics: &mut
     // `max_by_key` keeps the last of equal ones: going backwards, that is the one written first.
     let demands = written.uses().into_iter().rev().map(|what| demand(written.scenario, what));
     let Some(worst) = demands.max_by_key(Demand::total) else { return };
-    if worst.total() > u64::from(postgres.max_connections.value) {
-        diagnostics.push_unless_consequence(too_few(written.scenario, postgres, &worst));
+    let allowed = max_connections(postgres, written.profiles);
+    if worst.total() > u64::from(allowed.value) {
+        diagnostics.push_unless_consequence(too_few(written.scenario, &allowed, &worst, postgres));
     }
 }
 
@@ -86,7 +87,7 @@ fn demand<'a>(scenario: &Scenario, what: Use<'a>) -> Demand<'a> {
     Demand { what, pooled: if has_pool { pool } else { 0 }, per_request: if makes_its_own { connections } else { 0 } }
 }
 
-fn too_few(scenario: &Scenario, postgres: &Postgres, worst: &Demand<'_>) -> Diagnostic {
+fn too_few(scenario: &Scenario, allowed: &Placed<u32>, worst: &Demand<'_>, postgres: &Postgres) -> Diagnostic {
     let (workers, pool) = (&scenario.workers, &scenario.pool);
     let mut sum = Vec::new();
     if worst.pooled > 0 {
@@ -101,11 +102,11 @@ fn too_few(scenario: &Scenario, postgres: &Postgres, worst: &Demand<'_>) -> Diag
         "`{}` may open more connections than PostgreSQL allows: {} = {needed}, and max_connections is {}",
         worst.what.daemon.name,
         sum.join(" + "),
-        postgres.max_connections.value,
+        allowed.value,
     );
-    let is_default = postgres.max_connections.place == postgres.place;
+    let is_default = allowed.place == postgres.place;
     let label = if is_default { "max_connections = 100 by default" } else { "too few" };
-    let mut diagnostic = Diagnostic::at(Code::TooFewConnections, &postgres.max_connections.place, message).label(label);
+    let mut diagnostic = Diagnostic::at(Code::TooFewConnections, &allowed.place, message).label(label);
     if worst.pooled > 0 {
         diagnostic = diagnostic.also(&workers.place, "workers");
         if pool.place != scenario.place {
@@ -115,5 +116,11 @@ fn too_few(scenario: &Scenario, postgres: &Postgres, worst: &Demand<'_>) -> Diag
     if worst.per_request > 0 {
         diagnostic = diagnostic.also(&worst.what.round.load.connections.place, "requests at once");
     }
-    diagnostic.hint(format!("write max_connections = {needed} in [postgres], or make the others smaller"))
+    let file = match &postgres.conf {
+        Some(conf) if allowed.place.file.path != postgres.place.file.path => {
+            format!("postgres-conf/{}.conf", conf.value)
+        }
+        _ => "[postgres]".to_owned(),
+    };
+    diagnostic.hint(format!("write max_connections = {needed} in {file}, or make the others smaller"))
 }

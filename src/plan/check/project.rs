@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::inventory::Inventory;
+use crate::plan::check::Profiles;
 use crate::scenario::{Daemon, Scenario};
 
 /// All that was written for a campaign, and the bytes of every file concerned.
@@ -19,6 +20,8 @@ pub struct Project {
     pub daemons: Vec<Daemon>,
     /// The data set.
     pub data: Option<DataSet>,
+    /// The profiles of settings.
+    pub profiles: Profiles,
     /// Every file that was read, and every file in the daemons' folders: for byte copies in the run directory.
     pub inputs: Vec<InputFile>,
 }

@@ -2,7 +2,9 @@
 
 use crate::diagnostic::{Diagnostics, Placed};
 use crate::inventory::Inventory;
-use crate::plan::check::{DataSet, addresses, endpoints, fitness, loads, machines, network, ports};
+use crate::plan::check::{
+    DataSet, Profiles, addresses, endpoints, fitness, loads, machines, network, ports, postgres_conf, tuning,
+};
 use crate::scenario::{Daemon, DatabaseUse, Endpoint, Round, Scenario};
 
 /// What was written, as far as it could be read.
@@ -16,6 +18,8 @@ pub struct Written<'a> {
     pub daemons: &'a [Daemon],
     /// The data set, if the scenario names one that exists.
     pub data: Option<&'a DataSet>,
+    /// The profiles of settings, as far as they could be read.
+    pub profiles: &'a Profiles,
 }
 
 /// One endpoint of one daemon that a round loads.
@@ -62,10 +66,12 @@ pub fn apply_rules(written: Written<'_>, diagnostics: &mut Diagnostics) {
     diagnostics.seal();
     ports::check_ports(written, diagnostics);
     ports::check_database_connections(written, diagnostics);
+    postgres_conf::check_conf(written, diagnostics);
     network::check_network(written, diagnostics);
     machines::check_roles(written, diagnostics);
     machines::check_tools(written, diagnostics);
     addresses::check_addresses(written, diagnostics);
+    tuning::check_tuning(written, diagnostics);
     endpoints::check_endpoints(written, diagnostics);
     endpoints::check_documents(written, diagnostics);
     endpoints::check_database(written, diagnostics);

@@ -1,0 +1,1 @@
+create table counters (name text primary key, count bigint not null);
