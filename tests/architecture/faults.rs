@@ -28,7 +28,8 @@ fn row(line: &str) -> Result<Row, String> {
     }
     let mut row = Row { id: id.to_owned(), tests: Vec::new(), not_made: None };
     for part in shown.split("<br>") {
-        let test = part.strip_prefix('`').and_then(|part| part.strip_suffix('`')).and_then(|part| part.split_once(": "));
+        let test =
+            part.strip_prefix('`').and_then(|part| part.strip_suffix('`')).and_then(|part| part.split_once(": "));
         match (test, part.strip_prefix(NOT_MADE)) {
             (Some((file, function)), _) => row.tests.push((file.to_owned(), function.to_owned())),
             (None, Some(why)) if why.len() > 10 => row.not_made = Some(why.to_owned()),
@@ -76,7 +77,8 @@ fn every_test_of_a_fault_is_there() {
 
 #[test]
 fn rows_are_read_right() {
-    let fine = row("| F1 | a | b | `tests/a.rs: one`<br>`src/b.rs: two`<br>not made here: for a good reason |").unwrap();
+    let fine =
+        row("| F1 | a | b | `tests/a.rs: one`<br>`src/b.rs: two`<br>not made here: for a good reason |").unwrap();
     assert_eq!((fine.id.as_str(), fine.tests.len(), fine.not_made.is_some()), ("F1", 2, true));
     assert_eq!(fine.tests[1], ("src/b.rs".to_owned(), "two".to_owned()));
     for wrong in ["| F1 | a | b |", "| F1 | | b | `a: b` |", "| F1 | a | b | |", "| F1 | a | b | soon |"] {

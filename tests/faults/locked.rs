@@ -32,7 +32,10 @@ fn a_second_campaign_is_told_who_tunes_and_unlock_ends_that_one_and_puts_back() 
     let id: String = id.chars().take_while(char::is_ascii_alphanumeric).collect();
     assert_as_it_was_within(&tuned, Duration::ZERO, "after the second");
 
-    second.timetrial(&["unlock", "here", "--id", "00000000"]).assert_code(5).assert_said(&format!("MACHINE --id {id})"));
+    second
+        .timetrial(&["unlock", "here", "--id", "00000000"])
+        .assert_code(5)
+        .assert_said(&format!("MACHINE --id {id})"));
     assert_as_it_was_within(&tuned, Duration::ZERO, "after a wrong id");
     let freed = second.timetrial(&["unlock", "here", "--id", &id]);
     assert!(freed.assert_code(0).stdout.starts_with("here is free: ended tester@"), "{}", freed.stdout);

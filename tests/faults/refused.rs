@@ -72,7 +72,12 @@ fn a_governor_that_a_machine_has_not_is_refused_unless_it_is_optional() {
     }
     let keys = "governor = \"performance\"";
     let agreed = "governor = \"performance\"\noptional = [\"governor\"]";
-    refused_unless("", keys, &["cpu.governor = performance (", "day.toml:", "can't be made: this kernel has no such setting"], agreed);
+    refused_unless(
+        "",
+        keys,
+        &["cpu.governor = performance (", "day.toml:", "can't be made: this kernel has no such setting"],
+        agreed,
+    );
 }
 
 /// Without the right to raise it, as in a container.

@@ -4,13 +4,22 @@ use crate::ssh::bench::Bench;
 use crate::support::project::Scenario;
 
 #[test]
-#[ignore = "needs sshd: it allows one session for each connection"]
-fn one_session_for_each_connection_is_enough() {
-    let Some(bench) = Bench::with(&[("alpha", &[])], &Scenario::default(), "MaxSessions 1") else { return };
-    // The program is not there: it has to be sent as well.
-    std::fs::remove_dir_all(bench.project.path("s")).unwrap();
-    bench.run().assert_code(0).assert_said("our program was sent, ").assert_said("1 measured");
-    bench.assert_clean();
+#[ignore = "needs sshd: it allows few sessions for each connection"]
+fn three_sessions_for_each_connection_are_enough_and_one_is_told() {
+    let with = |sessions: &str| {
+        let bench = Bench::with(&[("alpha", &[])], &Scenario::default(), sessions)?;
+        // The program is not there: it has to be sent as well.
+        std::fs::remove_dir_all(bench.project.path("s")).unwrap();
+        Some(bench)
+    };
+    let (Some(narrow), Some(enough)) = (with("MaxSessions 1"), with("MaxSessions 3")) else { return };
+    let (ended, code) = narrow.refused();
+    // Which session is one too many depends on how soon sshd lets go of the one before it.
+    assert!(["ssh", "sftp"].contains(&code.as_str()), "{code}");
+    ended.assert_said("(MaxSessions)");
+    assert!(!narrow.project.path("s").exists());
+    enough.run().assert_code(0).assert_said("our program was sent, ").assert_said("1 measured");
+    enough.assert_clean();
 }
 
 #[test]
