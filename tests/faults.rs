@@ -5,6 +5,8 @@
 mod faults {
     mod consent;
     mod kills;
+    mod locked;
+    mod refused;
     pub mod tuned;
 }
 #[expect(dead_code, reason = "shared with `days`, which uses all of it")]

@@ -9,6 +9,7 @@ mod support;
 mod ssh {
     mod bench;
     mod death;
+    mod limited;
     mod placing;
     mod refusals;
     mod sshd;

@@ -307,8 +307,9 @@ async fn upload(target: &SshTarget, session: &Arc<Session>, path: &str) -> Resul
     let failed = |error: openssh_sftp_client::Error| {
         Failure::new("sftp", format!("the binary can't be sent to {path}: {error}"))
             .hint(
-                "sshd there needs its sftp subsystem (Subsystem sftp internal-sftp), a login shell that prints nothing where \
-                 it is not asked by a person, and room for the binary in /tmp",
+                "sshd there needs its sftp subsystem (Subsystem sftp internal-sftp), a few sessions for each connection \
+                 (MaxSessions), a login shell that prints nothing where it is not asked by a person, and room for the \
+                 binary in /tmp",
             )
     };
     let sending = async {

@@ -2,6 +2,7 @@
 //! and functions may grow, and that the papers tell the truth. `docs/architecture.md` gives the reasons.
 
 mod edges;
+mod faults;
 mod papers;
 mod sources;
 mod table;

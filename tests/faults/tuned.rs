@@ -2,9 +2,8 @@
 //! test and not asked of the product.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::support::project::{Project, Scenario};
@@ -12,10 +11,12 @@ use crate::support::project::{Project, Scenario};
 /// What the campaign sets: one key of the host, one of the network namespace.
 pub const KEYS: [(&str, &str); 2] = [("kernel.printk_ratelimit_burst", "77"), ("net.ipv4.tcp_orphan_retries", "5")];
 
-/// One campaign at a time tunes a machine, so one test at a time.
-pub fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+/// One campaign at a time tunes a machine, so one test at a time: also of `tests/tuning`, and of another folder's.
+pub fn alone() -> File {
+    let path = std::env::temp_dir().join("timetrial-tests-of-tuning.lock");
+    let file = File::options().write(true).create(true).truncate(false).open(path).unwrap();
+    file.lock().unwrap();
+    file
 }
 
 /// Two daemons, two trials of a second, two settings.

@@ -108,6 +108,11 @@ impl Sshd {
         found.into_iter().skip(1).map(Pid::from_raw).collect()
     }
 
+    /// Ends the process that listens. Its sessions live on, and are nobody's then.
+    pub fn stop_listening(&self) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGKILL).unwrap();
+    }
+
     /// Sends a signal to the processes of all its sessions.
     pub fn signal_sessions(&self, signal: Signal) {
         let sessions = self.sessions();
