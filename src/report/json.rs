@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::metric::{LoadFigures, NetworkFigures};
 use crate::report::escape::{self, Text};
+use crate::report::json_tuning::{TuningOut, tuning};
 use crate::report::model::{self, MachineFacts, Model, ReasonText, Row, Section};
 
 /// The version of the format.
@@ -21,6 +22,7 @@ pub fn document(model: &Model) -> String {
         sections: model.sections.iter().map(section).collect(),
         trials: model.rows().map(|(section, row)| trial(section, row)).collect(),
         network: model.network.as_ref().map(network),
+        tuning: tuning(&model.tuning),
         machines: model.machines.iter().map(machine).collect(),
         software: model.software.iter().map(software).collect(),
         database: model.database.as_ref().map(|database| Database {
@@ -44,6 +46,7 @@ struct Document<'a> {
     sections: Vec<SectionOut<'a>>,
     trials: Vec<Trial<'a>>,
     network: Option<NetworkOut<'a>>,
+    tuning: TuningOut<'a>,
     machines: Vec<Machine<'a>>,
     software: Vec<Software<'a>>,
     database: Option<Database<'a>>,

@@ -2,6 +2,7 @@
 
 use crate::report::escape::{Text, fence};
 use crate::report::model::{self, Fact, Model, Row, Section, Shows, columns};
+use crate::report::tuning::{Block, blocks};
 use crate::report::words;
 
 /// The whole document.
@@ -10,6 +11,7 @@ pub fn document(model: &Model) -> String {
     head(&mut out, model);
     results(&mut out, model);
     network(&mut out, model);
+    tuning(&mut out, model);
     machines(&mut out, model);
     software(&mut out, model);
     database(&mut out, model);
@@ -139,6 +141,22 @@ fn network(out: &mut String, model: &Model) {
     if !commands.is_empty() {
         line(out, "\nThe commands, first the side that waits:");
         code(out, &commands);
+    }
+}
+
+fn tuning(out: &mut String, model: &Model) {
+    heading(out, 2, "Tuning");
+    for (place, block) in blocks(&model.tuning).iter().enumerate() {
+        match block {
+            Block::Heading(text) => heading(out, 3, &text.markdown()),
+            Block::Line(text) if place == 0 || out.ends_with("\n\n") => line(out, &text.markdown()),
+            Block::Line(text) => line(out, &format!("\n{}", text.markdown())),
+            Block::Table { head, rows, .. } => {
+                line(out, "");
+                let head: Vec<(&str, bool)> = head.iter().map(|name| (*name, false)).collect();
+                table(out, &head, rows.iter().map(|row| row.iter().map(Text::markdown).collect()));
+            }
+        }
     }
 }
 

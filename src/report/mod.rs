@@ -5,11 +5,13 @@ mod csv;
 mod escape;
 mod html;
 mod json;
+mod json_tuning;
 mod markdown;
 mod model;
 mod page;
 mod svg;
 mod terminal;
+mod tuning;
 mod words;
 
 pub use page::Report;

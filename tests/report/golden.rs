@@ -5,7 +5,7 @@ use std::path::Path;
 use timetrial::report::Report;
 use timetrial::store::StoredRun;
 
-use crate::runs;
+use crate::{runs, tuning};
 
 fn check(run: &StoredRun, name: &str) {
     let report = Report::new(run);
@@ -27,6 +27,11 @@ fn a_whole_run() {
 #[test]
 fn a_network_that_was_checked() {
     check(&runs::networked(), "networked");
+}
+
+#[test]
+fn a_machine_that_was_tuned() {
+    check(&tuning::tuned(), "tuned");
 }
 
 #[test]

@@ -8,3 +8,4 @@ mod mistakes;
 mod network;
 mod page;
 mod runs;
+mod tuning;

@@ -9,6 +9,7 @@ use crate::build::{
     POOL, between_two_machines, checked, cut_off, daemon, failed, figures, finish, happens, measured, planned, run,
     seen,
 };
+use crate::tuning;
 
 const DJANGO: &str = "django-gunicorn";
 const FLASK: &str = "flask-gunicorn";
@@ -217,6 +218,7 @@ pub fn hostile() -> StoredRun {
         }
     }
     hostile_facts(&mut run, &all);
+    tuning::everywhere(&mut run, &all);
     happens(&mut run, 1, Happening::Warning { message: all.clone() });
     let reason = Reason { code: all.clone(), message: all.clone(), detail: vec![all.clone()], hint: Some(all) };
     run.state = RunState::Complete(Outcome::Failed { reason });

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use crate::report::escape::Text;
-use crate::report::html::network;
+use crate::report::html::{network, tuning};
 use crate::report::model::{DatabaseFacts, Fact, MachineFacts, Model, Row, Shows, Software};
 use crate::report::words;
 
@@ -12,6 +12,7 @@ pub fn appendix(model: &Model) -> Markup {
     html! {
         section.appendix {
             @if let Some(found) = &model.network { (network::network(found)) }
+            (tuning::tuning(&model.tuning))
             h2 { "Machines" }
             @for machine in &model.machines { (machine_facts(machine)) }
             h2 { "Software" }

@@ -6,5 +6,6 @@ mod network;
 mod page;
 mod results;
 mod style;
+mod tuning;
 
 pub use page::page;

@@ -4,7 +4,7 @@ use crate::command::shell_words;
 use crate::referee;
 use crate::report::escape::Text;
 use crate::report::model::types::Model;
-use crate::report::model::{facts, head, network, results, software, times};
+use crate::report::model::{facts, head, network, results, software, times, tuned};
 use crate::store::StoredRun;
 
 impl Model {
@@ -17,6 +17,7 @@ impl Model {
             head: head::head(run, judgement.summary, &sections, &machines),
             summary: judgement.summary,
             network: network::network(run, &sections),
+            tuning: tuned::tuning(run),
             sections,
             machines,
             software: software::software(run),

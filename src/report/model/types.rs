@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::metric::{LoadFigures, NetworkFigures, count};
 use crate::referee::{Summary, Verdict};
 use crate::report::escape::Text;
+use crate::report::model::tuned::Tuning;
 
 /// A whole report.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub struct Model {
     pub sections: Vec<Section>,
     /// The network checks, if any was planned.
     pub network: Option<Network>,
+    /// What was reckoned, set and put back.
+    pub tuning: Tuning,
     /// Facts of each machine.
     pub machines: Vec<MachineFacts>,
     /// What was put into caches.
