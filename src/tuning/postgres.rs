@@ -227,7 +227,7 @@ fn is_on(value: &str) -> bool {
 fn is_word(value: &str, digit: &str, words: &[&str], short: &str) -> bool {
     let value = value.trim().to_ascii_lowercase();
     let begins = |word: &&str| !value.is_empty() && word.starts_with(&value);
-    value == digit || words.iter().any(|word| begins(word)) || value.len() >= 2 && short.starts_with(&value)
+    value == digit || words.iter().any(begins) || value.len() >= 2 && short.starts_with(&value)
 }
 
 #[cfg(test)]
