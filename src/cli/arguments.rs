@@ -242,6 +242,11 @@ pub enum Bench {
     /// Each machine is an sshd of its own on an address of the loopback, with a state directory of its own. It needs sshd,
     /// and Ansible for the comparison.
     Machines(MachinesArguments),
+    /// Tuning this machine and putting it back, beside Ansible with the same settings
+    ///
+    /// It changes five settings of this machine that nothing depends on, and puts them back whatever happens. It needs root,
+    /// and Ansible with its collection ansible.posix for the comparison.
+    Tuning(TuningArguments),
 }
 
 /// How trials are measured.
@@ -256,6 +261,17 @@ pub struct TrialsArguments {
     /// Rounds; each runs every peer once, in turn
     #[arg(long, default_value_t = 5)]
     pub rounds: u32,
+}
+
+/// How tuning is measured.
+#[derive(Debug, Args)]
+pub struct TuningArguments {
+    /// Rounds; each runs every peer once, in turn
+    #[arg(long, default_value_t = 5)]
+    pub rounds: u32,
+    /// The folder of Ansible's programs, if they are not on the PATH
+    #[arg(long, value_name = "DIR")]
+    pub ansible: Option<PathBuf>,
 }
 
 /// How checks of machines are measured.

@@ -40,7 +40,7 @@ pub fn machines(arguments: &MachinesArguments, format: Format) -> Result<u8, Pro
 }
 
 /// Waits for a signal that asks to end: its servers and peers end with the bench, whichever it is.
-async fn stopped() -> std::io::Result<()> {
+pub(super) async fn stopped() -> std::io::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -62,7 +62,7 @@ struct Row {
 }
 
 async fn measure(arguments: &MachinesArguments) -> Result<Vec<Row>, Problem> {
-    let ansible = find_ansible(arguments);
+    let ansible = find_ansible(arguments.ansible.as_deref());
     if ansible.is_none() {
         say(
             "there is no ansible-playbook on the PATH (pip install ansible-core; --ansible DIR): ours is measured alone",
@@ -93,9 +93,10 @@ async fn measure(arguments: &MachinesArguments) -> Result<Vec<Row>, Problem> {
     Ok(rows)
 }
 
-fn find_ansible(arguments: &MachinesArguments) -> Option<PathBuf> {
+/// The program, in the folder that was named or on the PATH.
+pub(super) fn find_ansible(named: Option<&Path>) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = arguments.ansible.iter().cloned().chain(std::env::split_paths(&path));
+    let folders = named.map(Path::to_owned).into_iter().chain(std::env::split_paths(&path));
     folders.map(|folder| folder.join("ansible-playbook")).find(|program| program.is_file())
 }
 
@@ -123,7 +124,7 @@ impl Drop for Lab {
 
 /// A program of this machine, by itself: a bench starts its peers, not an agent's processes.
 #[expect(clippy::disallowed_methods, reason = "the peers of a bench are whole commands, started and timed here")]
-fn program(path: impl AsRef<std::ffi::OsStr>) -> Command {
+pub(super) fn program(path: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(path);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
@@ -287,7 +288,7 @@ fn user() -> Result<String, Problem> {
 }
 
 /// Runs a command to its end; the milliseconds that it took. One that fails measures nothing.
-async fn finish(mut command: Command, what: &str) -> Result<f64, Problem> {
+pub(super) async fn finish(mut command: Command, what: &str) -> Result<f64, Problem> {
     let begun = Instant::now();
     let child = command.spawn().map_err(|error| failed(format!("{what} can't be started: {error}")))?;
     let output = tokio::time::timeout(LIMIT, child.wait_with_output()).await;

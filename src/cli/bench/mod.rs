@@ -2,6 +2,7 @@
 
 mod machines;
 mod trials;
+mod tuning;
 
 use crate::cli::arguments::{Bench, BenchArguments, Format};
 use crate::cli::error::Problem;
@@ -13,6 +14,7 @@ pub fn bench(arguments: &BenchArguments, format: Format) -> Result<u8, Problem> 
         None => trials::trials(&arguments.trials, format),
         Some(Bench::Trials(wanted)) => trials::trials(wanted, format),
         Some(Bench::Machines(wanted)) => machines::machines(wanted, format),
+        Some(Bench::Tuning(wanted)) => tuning::tuning(wanted, format),
     }
 }
 
@@ -23,6 +25,15 @@ fn failed(message: impl Into<String>) -> Problem {
 /// Progress goes to standard error; whoever closed it does not want it.
 fn say(line: &str) {
     let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), format!("{line}\n").as_bytes());
+}
+
+/// A folder that goes when it is let go of, whatever happens.
+struct Scratch(std::path::PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// Median and range.

@@ -3,12 +3,12 @@
 //! with those there is no peer, and the limit that was set is the measure.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jiff::Timestamp;
 
 use crate::cli::arguments::{Files, Format, TrialsArguments};
-use crate::cli::bench::{Spread, failed, say};
+use crate::cli::bench::{Scratch, Spread, failed, say};
 use crate::cli::connect::Connector;
 use crate::cli::error::Problem;
 use crate::cli::main::print;
@@ -56,15 +56,6 @@ pub fn trials(arguments: &TrialsArguments, format: Format) -> Result<u8, Problem
     })?;
     print(&table(&measured, arguments.rounds, format, &bench.plan))?;
     Ok(exit::FINE)
-}
-
-/// A folder that goes when it is let go of, whatever happens.
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 struct Bench {
