@@ -305,12 +305,11 @@ async fn install(target: &SshTarget, session: &Arc<Session>, state: &str, sent: 
 /// Sends the binary into that file.
 async fn upload(target: &SshTarget, session: &Arc<Session>, path: &str) -> Result<(), Failure> {
     let failed = |error: openssh_sftp_client::Error| {
-        Failure::new("sftp", format!("the binary can't be sent to {path}: {error}"))
-            .hint(
-                "sshd there needs its sftp subsystem (Subsystem sftp internal-sftp), a few sessions for each connection \
-                 (MaxSessions), a login shell that prints nothing where it is not asked by a person, and room for the \
-                 binary in /tmp",
-            )
+        Failure::new("sftp", format!("the binary can't be sent to {path}: {error}")).hint(
+            "sshd there needs its sftp subsystem (Subsystem sftp internal-sftp), a few sessions for each connection \
+             (MaxSessions), a login shell that prints nothing where it is not asked by a person, and room for the \
+             binary in /tmp",
+        )
     };
     let sending = async {
         let sftp = Sftp::from_clonable_session(Arc::clone(session), SftpOptions::default()).await.map_err(failed)?;
