@@ -22,8 +22,9 @@ fn all() -> bool {
     std::env::var_os("TIMETRIAL_ALL").is_some()
 }
 
+/// With signals as a terminal gives them, also where the tester's own are ignored, as under `nohup`.
 fn begin(project: &Project) -> Running<'_> {
-    Running::start(project, project.command(TUNED))
+    Running::start(project, project.started_by(&["env", "--default-signal=HUP,INT,TERM"], TUNED))
 }
 
 fn lines(running: &Running<'_>) -> usize {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::event::{Happening, Moment, Outcome};
+use crate::metric::counted;
 use crate::report::escape::Text;
 use crate::report::model::types::{Step, TrialTimes};
 use crate::store::StoredRun;
@@ -84,7 +85,7 @@ fn words(run: &StoredRun, happening: &Happening) -> Option<(String, Option<u64>)
             )
         }
         Happening::CampaignResumed { finished, left, .. } => {
-            (format!("goes on after it was cut off: {finished} trials finished, {left} left"), None)
+            (format!("the run was resumed: {} finished before, {left} left", counted(*finished, "trial")), None)
         }
         Happening::ProvisionFinished { machine, name, reused, took_ms, .. } => {
             let how = if *reused { "reused" } else { "made" };
