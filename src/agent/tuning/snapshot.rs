@@ -51,7 +51,9 @@ pub struct Snapshot(BTreeMap<String, String>);
 impl Snapshot {
     /// Reads all that is the machine's own. In a container what belongs to its host changes without it.
     pub fn take(kernel: &Kernel, namespaces: &Namespaces) -> Self {
-        let is_own = |name: &str| namespaces.own.iter().any(|own| own == owner_of(name));
+        let own = |wanted: &str| namespaces.own.iter().any(|own| own == wanted);
+        // Far more of a network namespace is its own than the closed list of what may be set there.
+        let is_own = |name: &str| own(owner_of(name)) || own("net") && name.starts_with("net.") && !is_shared(name);
         let names = kernel.names(&|name| VOLATILE.contains(&name) || name.ends_with(".stable_secret"));
         let names = names.into_iter().chain([GOVERNOR, TURBO].map(str::to_owned)).filter(|name| is_own(name));
         Self(names.filter_map(|name| Some((name.clone(), tidy(&kernel.read(&name)?)))).collect())
@@ -74,6 +76,11 @@ impl Snapshot {
         let differences = names.into_iter().filter(differs).map(change).collect();
         Compared { values, differences }
     }
+}
+
+/// What a network namespace shows of its host.
+fn is_shared(name: &str) -> bool {
+    name.starts_with("net.core.rmem_") || name.starts_with("net.core.wmem_")
 }
 
 #[cfg(test)]
