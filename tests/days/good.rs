@@ -14,12 +14,13 @@ fn two_daemons_with_two_endpoints_are_measured_and_nothing_is_left() {
     let run = RunDirectory::only(&project);
     run.assert_complete();
     let types = run.types();
-    let begin = ["campaign-started", "machine-connected", "trial-started", "daemon-started", "daemon-ready"];
+    let begin =
+        ["campaign-started", "machine-connected", "reckoned", "trial-started", "daemon-started", "daemon-ready"];
     let trial = ["daemon-calm", "load-started", "load-finished", "trial-measured", "document-checked"];
-    assert_eq!(types[..5], begin);
-    assert_eq!(types[5..10], trial);
-    assert_eq!(types[10..13], ["daemon-stopped", "port-free", "trial-finished"]);
-    assert_eq!(types[types.len() - 2..], ["machine-released", "campaign-finished"]);
+    assert_eq!(types[..6], begin);
+    assert_eq!(types[6..11], trial);
+    assert_eq!(types[11..14], ["daemon-stopped", "port-free", "trial-finished"]);
+    assert_eq!(types[types.len() - 3..], ["machine-released", "machine-compared", "campaign-finished"]);
     assert_eq!(types.iter().filter(|kind| *kind == "trial-measured").count(), 4);
     for trial in 1..=4 {
         let raw = String::from_utf8(run.bytes(&format!("trials/000{trial}/raw/load.stdout"))).unwrap();
