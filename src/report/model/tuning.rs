@@ -12,12 +12,13 @@ pub fn notices(run: &StoredRun) -> Vec<Notice> {
     let mut all = Vec::new();
     let sums: Vec<&str> = run.events.iter().flat_map(|event| doubts(&event.event)).collect();
     for event in &run.events {
-        // What a sum told before is not told again.
-        if let Happening::MachineTuned { settings, .. } = &event.event {
+        if let Happening::MachineTuned { machine, settings, .. } = &event.event {
+            // What a sum told before is not told again.
             let told = |tuned: &&Tuned| sums.iter().any(|text| text.contains(&format!("{} = ", tuned.name)));
-            if settings.iter().filter(|tuned| !tuned.took).all(|tuned| told(&tuned)) {
-                continue;
-            }
+            let lost = settings.iter().filter(|tuned| !tuned.took && !told(tuned));
+            all.extend(
+                lost.map(|tuned| Notice { kind: NoticeKind::Limit, text: Text::from(self::lost(machine, tuned)) }),
+            );
         }
         all.extend(of(&event.event).into_iter().map(|(kind, text)| Notice { kind, text: Text::from(text) }));
     }
@@ -37,9 +38,6 @@ fn of(event: &Happening) -> Vec<(NoticeKind, String)> {
             doubtful
                 .map(|sum| (NoticeKind::Limit, format!("{}: {}.", sum.machine, sum.text.trim_end_matches('.'))))
                 .collect()
-        }
-        Happening::MachineTuned { machine, settings, .. } => {
-            settings.iter().filter(|tuned| !tuned.took).map(|tuned| (NoticeKind::Limit, lost(machine, tuned))).collect()
         }
         Happening::LeftUndone { machine, undone } => {
             let text =
