@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex};
 use timetrial::command::Exit;
 use timetrial::event::{Event, Recorder, Write};
 use timetrial::host::{Connection, HANG_UP, Host, fake};
-use timetrial::plan::{Machine, Plan};
+use timetrial::plan::{Machine, NoFile, Plan, TunedSetting, Tuning};
 use timetrial::run::{Campaign, Resumed, StopHandle, Summary, run, stop_channel};
-use timetrial::wire::{Answer, Facts, Failure, Listener, Member, Notice, Reply, Request, Setting, StartRequest, Tuned};
+use timetrial::wire::{
+    Answer, Facts, Failure, Listener, Look, Member, Notice, Reply, Request, Setting, Standing, StartRequest, Tuned,
+};
 
 /// What goes wrong at the request with a number, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +40,7 @@ pub struct Story {
 /// Two trials with a database, packages, a network check, a warm-up, and a daemon of two processes.
 pub fn two_trials() -> Plan {
     let mut plan = golden("steady");
+    plan.tuning = vec![tuning()];
     plan.trials.truncate(2);
     plan
 }
@@ -185,12 +188,14 @@ impl Scene {
                     versions: BTreeMap::new(),
                 }
             }
-            Request::Look { .. } => Reply::Look(Box::default()),
+            Request::Look { settings } => Reply::Look(Box::new(looked(settings))),
             Request::Tune { settings, nofile } => Reply::Tuned {
                 settings: settings.iter().map(took).collect(),
                 nofile: nofile.map(|files| (files, files)),
             },
-            Request::VerifyTuning => Reply::Tuned { settings: Vec::new(), nofile: None },
+            Request::VerifyTuning => {
+                Reply::Tuned { settings: tuning().settings.iter().map(so_still).collect(), nofile: None }
+            }
             Request::Restore { .. } => Reply::Restored { left: None, undone: None, compared: None },
             Request::Unlock { .. } => Reply::Unlocked { owner: "me".to_owned() },
             Request::Kept | Request::RemoveKept => Reply::Kept { kept: Vec::new() },
@@ -275,6 +280,33 @@ impl Scene {
 
 fn pid(process: u64) -> u32 {
     100 + u32::try_from(process).expect("few processes")
+}
+
+/// What the plan changes: one setting that is taken, and the limit of open files.
+fn tuning() -> Tuning {
+    let setting = TunedSetting {
+        name: "net.core.somaxconn".to_owned(),
+        value: "100000".to_owned(),
+        from: "sysctl/busy.conf:1".to_owned(),
+        optional: false,
+        at_least: None,
+        danger: None,
+    };
+    let (machine, profiles) = ("bench".to_owned(), vec!["busy".to_owned()]);
+    Tuning { machine, profiles, settings: vec![setting], nofile: Some(NoFile { want: 900, at_least: 900 }) }
+}
+
+/// What an agent that is root sees: every setting is there and may be set.
+fn looked(settings: &[String]) -> Look {
+    let standing = |name: &String| (name.clone(), Standing { value: Some("4096".to_owned()), refused: None });
+    let is_tuned = |name: &&String| tuning().settings.iter().any(|setting| setting.name == **name);
+    let settings = settings.iter().filter(is_tuned).map(standing).collect();
+    Look { settings, root: true, nofile: Some((1024, 20_000)), ..Look::default() }
+}
+
+fn so_still(setting: &TunedSetting) -> Tuned {
+    let TunedSetting { name, value, optional, at_least, .. } = setting.clone();
+    took(&Setting { name, value, optional, at_least })
 }
 
 /// A setting that is what it shall be.

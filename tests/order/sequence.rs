@@ -94,11 +94,12 @@ fn trial(id: &str, first: usize) -> Vec<String> {
 fn a_campaign_of_two_trials() {
     let story = tell(Trouble::Nothing);
     let mut expected: Vec<String> = BEFORE.map(str::to_owned).to_vec();
+    expected.push("tune 1".to_owned());
     expected.extend(network(0));
     expected.extend(FILL.map(str::to_owned));
     expected.extend(trial("0001", 2));
     expected.extend(trial("0002", 6));
-    expected.extend(["log of the database", "stop database"].map(str::to_owned));
+    expected.extend(["verify the tuning", "log of the database", "stop database"].map(str::to_owned));
     expected.extend(network(10));
     expected.extend(["read facts", "goodbye"].map(str::to_owned));
     let asked: Vec<String> = story.asked.iter().map(words).collect();
