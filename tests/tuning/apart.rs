@@ -48,14 +48,14 @@ fn only_its_own_settings_are_made_and_put_back() {
     let apart = Apart::new("own");
     let (inside, outside) = (apart.value(), value(KEY));
     let mut talk = apart.agent(state.path());
-    let asked = [KEY, HARMLESS, "net.ipv4.conf.all.rp_filter", "kernel.sem"].map(str::to_owned).to_vec();
+    let asked = [KEY, HARMLESS, "net.ipv4.conf.all.log_martians", "kernel.sem"].map(str::to_owned).to_vec();
     let Reply::Look(look) = talk.ask(Request::Look { settings: asked }).unwrap() else { panic!() };
     assert!(!look.namespaces.whole_machine);
     assert_eq!(look.namespaces.own, ["net"]);
     assert_eq!(look.settings[KEY].refused, None);
     for (name, words) in [
         (HARMLESS, "belongs to the host"),
-        ("net.ipv4.conf.all.rp_filter", "not among"),
+        ("net.ipv4.conf.all.log_martians", "not among"),
         ("kernel.sem", "its host's shared memory"),
     ] {
         let refused = look.settings[name].refused.as_ref().unwrap();

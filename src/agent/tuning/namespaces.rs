@@ -64,6 +64,10 @@ pub fn owner_of(name: &str) -> &'static str {
 /// of its host can be within reach there.
 pub fn not_ours(name: &str, namespaces: &Namespaces) -> Option<String> {
     let owner = owner_of(name);
+    // One of the network that nobody has looked at: whose it is can't be said, so it is let alone.
+    if owner == "host" && name.starts_with("net.") && !namespaces.whole_machine && !is_shared(name) {
+        return Some("it is not among the settings that are made in a container".to_owned());
+    }
     if !namespaces.own.iter().any(|own| own == owner) {
         let whose = match owner {
             "net" => "its host's network",
@@ -75,6 +79,12 @@ pub fn not_ours(name: &str, namespaces: &Namespaces) -> Option<String> {
     }
     let listed = namespaces.whole_machine || in_containers(name);
     (!listed).then(|| "it is not among the settings that are made in a container".to_owned())
+}
+
+/// What a network namespace shows of its host, and what the kernel has once for all of them.
+pub fn is_shared(name: &str) -> bool {
+    let once = ["net.core.netdev_max_backlog", "net.ipv4.tcp_mem", "net.ipv4.udp_mem"];
+    name.starts_with("net.core.rmem_") || name.starts_with("net.core.wmem_") || once.contains(&name)
 }
 
 /// Whether somebody still lives in, or keeps, a namespace of this kind with this inode: as far as can be seen.
@@ -126,6 +136,7 @@ mod tests {
             ("kernel.hostname", Some("its host's name")),
             ("net.ipv4.conf.all.rp_filter", None),
             ("net.core.rmem_max", Some("belongs to the host")),
+            ("net.ipv4.conf.all.log_martians", Some("not among")),
         ] {
             let why = not_ours(name, &container);
             assert_eq!(why.is_some(), words.is_some(), "{name}: {why:?}");

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::agent::tuning::kernel::{Kernel, tidy};
-use crate::agent::tuning::namespaces::owner_of;
+use crate::agent::tuning::namespaces::{is_shared, owner_of};
 use crate::wire::{Change, Compared, GOVERNOR, Namespaces, TURBO};
 
 /// What the kernel counts, draws or changes by itself; and two where looking would change something, or is nobody's
@@ -76,11 +76,6 @@ impl Snapshot {
         let differences = names.into_iter().filter(differs).map(change).collect();
         Compared { values, differences }
     }
-}
-
-/// What a network namespace shows of its host.
-fn is_shared(name: &str) -> bool {
-    name.starts_with("net.core.rmem_") || name.starts_with("net.core.wmem_")
 }
 
 #[cfg(test)]
