@@ -47,6 +47,11 @@ fn name_of(uid: Uid) -> String {
     passwd_entry(|fields| fields.get(2) == Some(&text.as_str())).map_or(text.clone(), |(_, _, name)| name)
 }
 
+/// User and group of a name.
+pub fn ids_of(name: &str) -> Option<(u32, u32)> {
+    passwd_entry(|fields| fields.first() == Some(&name)).map(|(uid, gid, _)| (uid, gid))
+}
+
 /// Looks in `/etc/passwd` itself: a static binary should not load the machine's name service modules.
 fn passwd_entry(wanted: impl Fn(&[&str]) -> bool) -> Option<(u32, u32, String)> {
     let text = std::fs::read_to_string("/etc/passwd").ok()?;

@@ -3,8 +3,6 @@
 
 mod calm;
 mod database;
-mod database_profile;
-mod database_value;
 mod facts;
 mod identity;
 mod kept;

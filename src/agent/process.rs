@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{ChildStderr, ChildStdin, ChildStdout, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -88,6 +88,8 @@ pub struct Processes {
     notices: Sender<Notice>,
     /// The limit of open files for what is started; 0 where none was asked for.
     files: AtomicU64,
+    /// Data directories of servers that are the machine's own.
+    spared: Mutex<Vec<PathBuf>>,
 }
 
 #[derive(Default)]
@@ -113,6 +115,7 @@ impl Processes {
             spawner: Mutex::new(jobs),
             notices,
             files: AtomicU64::new(0),
+            spared: Mutex::default(),
         });
         let reaper = Arc::clone(&processes);
         std::thread::spawn(move || reaper.reap_forever());
@@ -121,11 +124,15 @@ impl Processes {
 
     /// Starts a process in a session of its own; its number here.
     pub fn start(&self, start: Start, polite: Signal) -> Result<u64, Failure> {
+        self.start_if(start, polite, false)
+    }
+
+    fn start_if(&self, start: Start, polite: Signal, also_when_closed: bool) -> Result<u64, Failure> {
         let (label, input, pass_on) = (start.label.clone(), start.input.clone(), start.pass_on);
         let shown = start.program.display().to_string();
         // The table is locked over the start, so that the reaper can't see an end before there is an entry.
         let mut table = lock(&self.table);
-        if table.closed {
+        if table.closed && !also_when_closed {
             return Err(Failure::new("leaving", "the agent is leaving and starts nothing more"));
         }
         let (pid, stdin, stdout, stderr) = self
@@ -158,6 +165,22 @@ impl Processes {
     /// From now on nothing is started: what is stopped stays stopped.
     pub fn close(&self) {
         lock(&self.table).closed = true;
+    }
+
+    /// The server of this data directory is the machine's own: started again by what the agent starts, it becomes the
+    /// agent's child all the same, and is to be left alone.
+    pub fn spare(&self, data: &Path) {
+        let mut spared = lock(&self.spared);
+        if !spared.iter().any(|known| known == data) {
+            spared.push(data.to_owned());
+        }
+    }
+
+    fn is_spared(&self, pid: u32) -> bool {
+        let spared = lock(&self.spared);
+        // Its server names the data directory, in what also root of a container may read.
+        let command = procfs::command_line(pid);
+        spared.iter().any(|data| command.split(' ').any(|word| Path::new(word) == data))
     }
 
     /// From now on what is started gets this limit of open files, as far as it can be had.
@@ -267,14 +290,23 @@ impl Processes {
         let is_started = |pid| table.entries.values().any(|entry| entry.pid == pid && entry.exit.is_none());
         let agent = std::process::id();
         let children = procfs::all().into_iter().filter(|process| process.parent == agent).map(|process| process.pid);
-        children.filter(|pid| !is_started(*pid)).collect()
+        children.filter(|pid| !is_started(*pid) && !self.is_spared(*pid)).collect()
     }
 
     /// Starts a helper program, waits for its end, and gives what it printed (its last 64 KiB each). It is killed at
     /// the time limit.
     pub fn run(&self, start: Start, most: Duration) -> Result<Output, Failure> {
+        self.run_if(start, most, false)
+    }
+
+    /// The same, also after [`Self::close`]: for what puts the machine back.
+    pub fn run_last(&self, start: Start, most: Duration) -> Result<Output, Failure> {
+        self.run_if(start, most, true)
+    }
+
+    fn run_if(&self, start: Start, most: Duration, also_when_closed: bool) -> Result<Output, Failure> {
         let label = start.label.clone();
-        let number = self.start(start, Signal::SIGTERM)?;
+        let number = self.start_if(start, Signal::SIGTERM, also_when_closed)?;
         let Some(exit) = self.wait(number, most) else {
             crate::agent::stop::stop(self, number, Duration::ZERO)?;
             return Err(Failure::new(

@@ -85,7 +85,7 @@ fn leave(agent: &Agent) -> Reply {
     let state = agent.state();
     let stopped = state.as_ref().map(|state| stop_all(&agent.processes, LAST_GRACE, &state.mark()));
     // Settings that are just being made stop at the next one, and are undone by who makes them.
-    let (undone, compared) = tuning::leave(&mut lock(&agent.tuning));
+    let (undone, compared) = tuning::leave(agent);
     let removed_work_dir = state.as_ref().map_or(true, |state| state.close());
     Reply::Goodbye { stopped: stopped.unwrap_or_default(), removed_work_dir, undone, compared }
 }
@@ -185,7 +185,7 @@ fn answer(agent: &Agent, request: Request) -> Result<Reply, Failure> {
         }
         Request::Kept => Ok(Reply::Kept { kept: kept::kept(&agent.state()?.directory) }),
         Request::RemoveKept => Ok(Reply::Kept { kept: kept::remove(&agent.state()?.directory)? }),
-        Request::Look { settings } => tuning::look(agent, &settings),
+        Request::Look { settings, cluster } => tuning::look(agent, &settings, cluster.as_ref()),
         Request::Tune { settings, nofile } => tuning::tune(agent, &settings, nofile),
         Request::VerifyTuning => tuning::verify(agent),
         Request::Restore { owner } => tuning::restore(agent, &directory(agent)?, &owner),
@@ -224,7 +224,7 @@ fn hello(agent: &Agent, protocol: u32, run: &str, owner: &str, downloads: Downlo
         !agent.leaving.load(Ordering::Acquire)
     };
     // First of all: whatever comes next may fail.
-    let (session, undone) = tuning::enter(&agent.tuning_place, run, owner, &while_busy)?;
+    let (session, undone) = tuning::enter(agent, run, owner, &while_busy)?;
     let kill = |work: &Path| kill_of_both(agent, work);
     let state = agent.keep(
         State::open(&directory, run, owner, &agent.identity, &while_busy, &kill)

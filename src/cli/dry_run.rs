@@ -9,7 +9,7 @@ use crate::cli::main::print;
 use crate::cli::{exit, files};
 use crate::diagnostic::printable;
 use crate::metric::counted;
-use crate::plan::{Machine, Plan, Transport};
+use crate::plan::{Machine, Transport};
 use crate::preflight;
 use crate::run::{Looked, dry_run as look_at_all, refusal};
 
@@ -38,7 +38,7 @@ pub fn dry_run(arguments: &RunArguments, format: Format) -> Result<u8, Problem> 
         reason.hint.into_iter().fold(problem, Problem::hint)
     })?;
     print(&match format {
-        Format::Human => text(&plan, &looked),
+        Format::Human => text(&looked),
         Format::Json => json(&looked),
     })?;
     Ok(if refusal(&looked.sums).is_some() { exit::NOT_FIT } else { exit::FINE })
@@ -54,7 +54,7 @@ fn untuned(machine: &Machine) -> Machine {
     machine
 }
 
-fn text(plan: &Plan, looked: &Looked) -> String {
+fn text(looked: &Looked) -> String {
     let mut text = String::from("What is asked of the machines\n");
     for line in preflight::text(&looked.sums) {
         let _ = writeln!(text, "  {}", printable(&line));
@@ -69,7 +69,7 @@ fn text(plan: &Plan, looked: &Looked) -> String {
         }
     }
     let changes = looked.differences.iter().filter(|difference| difference.changes()).count();
-    let _ = match (plan.tuning.is_empty(), changes) {
+    let _ = match (looked.differences.is_empty(), changes) {
         (true, _) => writeln!(text, "\nNothing is tuned."),
         (false, 0) => writeln!(text, "\nTuning would change nothing"),
         (false, changes) => {

@@ -100,6 +100,9 @@ fn machine(event: &Happening) -> Vec<String> {
             let [there, back] = [&figures.to_server, &figures.to_client].map(|flow| bit_rate(flow.bits_per_second()));
             vec![format!("  {way}, both ways at once by {}: requests {there}, answers {back}", printable(tool))]
         }
+        Happening::DatabaseStopped { cluster: Some(cluster), took_ms, .. } => {
+            vec![format!("  PostgreSQL {} left to itself again, in {}", printable(cluster), seconds(*took_ms))]
+        }
         Happening::DatabaseStopped { took_ms, .. } => {
             vec![format!("  PostgreSQL stopped, its data removed, in {}", seconds(*took_ms))]
         }

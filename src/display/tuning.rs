@@ -87,7 +87,7 @@ fn undone(machine: &str, undone: &Undone) -> Vec<String> {
     let head = format!(
         "  {} is put back: {back} of {}, in {}",
         printable(machine),
-        counted(undone.entries.len(), "setting"),
+        counted(undone.entries.len(), "change"),
         duration_us(undone.took_ms as f64 * 1e3)
     );
     let others = undone.entries.iter().filter(|entry| !fine(entry)).map(|entry| format!("    {}", put_back(entry)));
@@ -101,6 +101,9 @@ pub fn put_back(entry: &PutBack) -> String {
     match &entry.outcome {
         Outcome::Restored => format!("put back: {name} {found} -> {before}"),
         Outcome::AlreadySo => format!("as it was already: {name} {before}"),
+        Outcome::LeftAlone if name.starts_with("PostgreSQL ") => {
+            format!("left alone: {name} is {found}, by somebody else's hand (hint: look at it, and remove it yourself)")
+        }
         Outcome::LeftAlone => format!(
             "left alone: {name} is {found}, which somebody else set meanwhile; before us it was {before} (hint: to put that back, \
              sysctl -w '{name}={before}')"

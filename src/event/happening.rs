@@ -101,7 +101,7 @@ pub enum Happening {
         server_command: Vec<String>,
         took_ms: u64,
     },
-    /// The private cluster runs and holds the data set.
+    /// PostgreSQL runs and holds the data set.
     DatabaseStarted {
         machine: String,
         version: String,
@@ -169,8 +169,15 @@ pub enum Happening {
     PortFree { trial: String, port: u16, took_ms: u64 },
     /// A trial ended.
     TrialFinished { trial: String, outcome: Outcome, took_ms: u64 },
-    /// The private cluster is gone.
-    DatabaseStopped { machine: String, exit: Option<Exit>, took_ms: u64 },
+    /// The private cluster is gone; or the machine's own one was put back.
+    DatabaseStopped {
+        machine: String,
+        /// The machine's own cluster.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cluster: Option<String>,
+        exit: Option<Exit>,
+        took_ms: u64,
+    },
     /// A machine's agent has left; what it still had to stop or remove.
     MachineReleased { machine: String, stopped: Vec<String>, removed_work_dir: bool },
     /// The user asked to stop.

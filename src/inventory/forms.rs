@@ -81,6 +81,18 @@ pub(super) fn size_bytes(text: &str) -> Option<u64> {
     text[..digits].parse::<u64>().ok()?.checked_mul(factor)
 }
 
+/// A cluster of Debian's PostgreSQL: `15/main`.
+pub(super) fn is_cluster(text: &str) -> bool {
+    let is_name = |name: &str| {
+        name.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_')
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+    };
+    text.split_once('/').is_some_and(|(version, name)| {
+        // Before 13 a database can't be dropped while somebody is in it.
+        version.parse::<u32>().is_ok_and(|version| (13..100).contains(&version)) && version.len() == 2 && is_name(name)
+    })
+}
+
 /// Whether this is a size.
 pub(super) fn is_size(text: &str) -> bool {
     size_bytes(text).is_some_and(|bytes| bytes > 0)
@@ -110,6 +122,10 @@ mod tests {
         assert_eq!(size_bytes("512MiB"), Some(512 << 20));
         assert!(!is_size("4G") && !is_size("GiB") && !is_size("0GiB") && !is_size("99999999999999999999GiB"));
         assert!(is_image("registry:5000/a/b@sha256:00") && !is_image("-a") && !is_image("a b") && !is_image(""));
+        assert!(is_cluster("15/main") && is_cluster("17/my-db_2"));
+        for no in ["15", "main/15", "9.6/main", "12/main", "15/", "15/a/b", "15/-a", "015/main", "15/a b", "15/.."] {
+            assert!(!is_cluster(no), "{no}");
+        }
         assert!(is_network("lab_1") && !is_network("host") && !is_network(""));
         assert!(is_sysctl("net.core.somaxconn") && !is_sysctl("net..core") && !is_sysctl("somaxconn"));
     }

@@ -4,6 +4,7 @@ use crate::diagnostic::{AbsolutePath, Address, Flag, Key, ListOf, MapOf, Name, P
 use crate::inventory::Machine;
 use crate::inventory::forms::{FILE_HERE, is_proxy};
 use crate::inventory::keys_docker::{BUILD, CPUS, ENGINE, IMAGE, MEMORY, NETWORK, NOFILE, SYSCTLS};
+use crate::inventory::keys_postgresql::POSTGRESQL;
 use crate::inventory::keys_ssh::{BECOME, HOST, JUMP, KEY, KNOWN_HOSTS, PORT, SSH_CONFIG, USER};
 use crate::inventory::model::{ROLES, Transport};
 use crate::inventory::read;
@@ -41,6 +42,7 @@ static MACHINE: Shape = Shape {
         &BENCH_ADDRESS,
         &MACHINE_ROLES,
         &MAY_TUNE,
+        &POSTGRESQL,
         &STATE_DIR,
         &CA_BUNDLE,
         &PROXY,

@@ -36,10 +36,30 @@ pub struct Machine {
     pub proxy: Option<Placed<String>>,
     /// Whether its settings may be changed for a campaign.
     pub may_tune: bool,
+    /// A PostgreSQL of the machine's own that campaigns use, in place of a private one.
+    pub postgresql: Option<Placed<Postgresql>>,
     /// A `timetrial` for its processor, where that is another than the controller's: a file of the controller.
     pub binary: Option<Placed<String>>,
     /// Programs that no package provides, by tool name: `wrk2 = "/opt/wrk2/wrk"`.
     pub tools: BTreeMap<String, Placed<String>>,
+}
+
+/// A PostgreSQL cluster of the machine's own, as Debian keeps it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Postgresql {
+    /// Major version and name: `15/main`.
+    pub cluster: Placed<String>,
+    /// The port that it listens on.
+    pub port: Placed<u16>,
+    /// Settings that can lose data, and may be made here all the same.
+    pub accept: Vec<Placed<String>>,
+}
+
+impl Postgresql {
+    /// Its major version.
+    pub fn version(&self) -> u32 {
+        self.cluster.value.split('/').next().and_then(|version| version.parse().ok()).unwrap_or_default()
+    }
 }
 
 /// How a machine is reached.

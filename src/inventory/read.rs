@@ -8,7 +8,9 @@ use crate::diagnostic::{
 };
 use crate::inventory::forms::size_bytes;
 use crate::inventory::keys::{self, INVENTORY};
-use crate::inventory::{Docker, Inventory, Machine, Source, Ssh, Transport, foreign, keys_docker, keys_ssh};
+use crate::inventory::{
+    Docker, Inventory, Machine, Postgresql, Source, Ssh, Transport, foreign, keys_docker, keys_postgresql, keys_ssh,
+};
 
 /// Reads an inventory from the disk; nothing if the file can't be read. See [`parse_inventory`].
 pub fn read_inventory(path: &Path, diagnostics: &mut Diagnostics) -> Option<Inventory> {
@@ -119,16 +121,39 @@ pub(super) fn machine(table: &Table<'_>) -> Machine {
         name: table.key().clone(),
         ssh: is(Transport::Ssh).then(|| ssh(table, &transport)),
         docker: is(Transport::Docker).then(|| docker(table, &transport)),
-        transport,
+        transport: transport.clone(),
         roles,
         state_dir,
         bench_address: table.optional(&keys::BENCH_ADDRESS),
         ca_bundle: table.optional(&keys::CA_BUNDLE),
         proxy: table.optional(&keys::PROXY),
         may_tune: table.value(&keys::MAY_TUNE).value,
+        postgresql: own_postgresql(table, &transport),
         binary: table.optional(&keys::BINARY),
         tools: tools.into_iter().map(|(name, path)| (name.value, path)).collect(),
     }
+}
+
+fn own_postgresql(table: &Table<'_>, transport: &Placed<Transport>) -> Option<Placed<Postgresql>> {
+    let found = table.optional(&keys_postgresql::POSTGRESQL)?;
+    if transport.value != Transport::Docker {
+        return Some(found);
+    }
+    let message = "a container has no PostgreSQL of its own: it is new for each campaign";
+    table.report(
+        Diagnostic::at(Code::ForeignKey, &found.place, message)
+            .label("for machines that stay")
+            .also(&transport.place, "the transport")
+            .hint("remove it: the campaign makes a private cluster in the container"),
+    );
+    None
+}
+
+/// Reads a machine's own PostgreSQL.
+pub(super) fn postgresql(table: &Table<'_>) -> Postgresql {
+    let accept = table.optional(&keys_postgresql::ACCEPT).map(|accept| accept.value).unwrap_or_default();
+    table.report_duplicates(&accept, "setting");
+    Postgresql { cluster: table.value(&keys_postgresql::CLUSTER), port: table.value(&keys_postgresql::PORT), accept }
 }
 
 fn text<K: Kind<Value = String>>(table: &Table<'_>, key: &Key<K>) -> Option<String> {

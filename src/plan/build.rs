@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::command::Command;
 use crate::diagnostic::Placed;
 use crate::inventory;
+use crate::inventory::Postgresql;
 use crate::plan::check::{Project, max_connections};
 use crate::plan::document;
 use crate::plan::roles::Roles;
@@ -132,8 +133,11 @@ impl Provisions {
 fn database(project: &Project, roles: &Roles<'_>, provisions: &mut Provisions) -> Result<Option<Database>, PlanError> {
     let (Some(postgres), Some(data)) = (&project.scenario.postgres, &project.data) else { return Ok(None) };
     let machine = roles.player(&postgres.role.value)?;
-    let (name, version) = (machine.name.value.clone(), postgres.version.value);
-    let provision = provisions.packages(&name, "postgresql", SUITE, &[&format!("postgresql-{version}")]);
+    let name = machine.name.value.clone();
+    let own = machine.postgresql.as_ref().map(|own| &own.value);
+    let version = own.map_or(postgres.version.value, Postgresql::version);
+    let mut private = || provisions.packages(&name, "postgresql", SUITE, &[&format!("postgresql-{version}")]);
+    let provision = if own.is_none() { Some(private()) } else { None };
     let folder = format!("scenarios/data/{}/", data.name);
     let is_data =
         |name: &&String| name.starts_with(&folder) && (name.ends_with(".csv") || name.ends_with("/schema.sql"));
@@ -141,9 +145,10 @@ fn database(project: &Project, roles: &Roles<'_>, provisions: &mut Provisions) -
     Ok(Some(Database {
         machine: name,
         provision,
+        cluster: own.map(|own| own.cluster.value.clone()),
         version,
         address: roles.address(machine)?,
-        port: postgres.port.value,
+        port: own.map_or(postgres.port.value, |own| own.port.value),
         authentication: postgres.authentication.value.word().to_owned(),
         sslmode: postgres.sslmode.value.word().to_owned(),
         max_connections: max_connections(postgres, &project.profiles).value,

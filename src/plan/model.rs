@@ -213,13 +213,17 @@ pub enum WorkersAt {
     Nowhere,
 }
 
-/// The campaign's private PostgreSQL cluster.
+/// The campaign's PostgreSQL: a private cluster, or the machine's own one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Database {
     /// The machine it runs on.
     pub machine: String,
-    /// The package root it runs from, by provision name.
-    pub provision: String,
+    /// The package root that a private cluster runs from, by provision name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provision: Option<String>,
+    /// The machine's own cluster, such as `15/main`, where the inventory says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
     /// Major version.
     pub version: u32,
     /// The address it listens on.

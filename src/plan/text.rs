@@ -70,7 +70,7 @@ fn write_all(plan: &Plan, to: &mut String) -> std::fmt::Result {
     }
     writeln!(to, "\nAfter the last trial")?;
     if let Some(database) = &plan.database {
-        write_step(to, &mut step, &format!("stop PostgreSQL on {} and remove its data", database.machine))?;
+        write_step(to, &mut step, &database_end(database))?;
     }
     for line in network_lines(plan) {
         write_step(to, &mut step, &line)?;
@@ -163,12 +163,26 @@ fn network_lines(plan: &Plan) -> Vec<String> {
     network.pairs.iter().flat_map(|pair| network.tools.iter().map(move |tool| line(tool, pair))).collect()
 }
 
+fn database_end(database: &Database) -> String {
+    match &database.cluster {
+        Some(cluster) => format!(
+            "{}: take drop-in, database and role out of PostgreSQL {cluster} again, and start it anew",
+            database.machine
+        ),
+        None => format!("stop PostgreSQL on {} and remove its data", database.machine),
+    }
+}
+
 fn database_line(database: &Database) -> String {
     let rows: Vec<String> = database.tables.iter().map(|(table, rows)| format!("{table} {rows}")).collect();
+    let what = match &database.cluster {
+        Some(_) => "give its own PostgreSQL a drop-in, a database and a role, and start it anew: PostgreSQL",
+        None => "make and start PostgreSQL",
+    };
     format!(
-        "{}: make and start PostgreSQL {} on {}:{} ({}, sslmode {}, max_connections {}), data set {} ({})",
+        "{}: {what} {} on {}:{} ({}, sslmode {}, max_connections {}), data set {} ({})",
         database.machine,
-        database.version,
+        database.cluster.clone().unwrap_or_else(|| database.version.to_string()),
         database.address,
         database.port,
         database.authentication,

@@ -1,17 +1,26 @@
-//! What PostgreSQL will run with: its profile's settings, and its own defaults for the rest.
+//! What PostgreSQL will run with: its profile's settings, and for the rest its own defaults, or what the machine's own server has.
 
 use crate::metric::amount;
 use crate::plan::Database;
+use crate::wire::ClusterLook;
 
 /// A planned database.
 #[derive(Clone, Copy)]
-pub(in crate::preflight) struct Conf<'a>(pub(in crate::preflight) &'a Database);
+pub(in crate::preflight) struct Conf<'a> {
+    pub(in crate::preflight) database: &'a Database,
+    /// What the machine's own server has by itself, where it is that one.
+    pub(in crate::preflight) own: Option<&'a ClusterLook>,
+}
 
 impl Conf<'_> {
     fn said(&self, name: &str) -> Option<&str> {
+        let own = || Some(self.own?.settings.get(&name.to_ascii_lowercase())?.as_str());
+        // The campaign sets it, whatever the server has.
+        let own = || own().filter(|_| name != "max_connections");
         // PostgreSQL minds no case in names, and the last of several counts.
-        let mut settings = self.0.conf.iter().flat_map(|conf| &conf.settings);
-        settings.rfind(|setting| setting.name.eq_ignore_ascii_case(name)).map(|setting| setting.value.as_str())
+        let mut settings = self.database.conf.iter().flat_map(|conf| &conf.settings);
+        let found = settings.rfind(|setting| setting.name.eq_ignore_ascii_case(name));
+        found.map(|setting| setting.value.as_str()).or_else(own)
     }
 
     /// A whole number, or what PostgreSQL has by itself.
@@ -26,7 +35,7 @@ impl Conf<'_> {
 
     /// The connections that it allows: the profile's word goes before the scenario's.
     pub(in crate::preflight) fn max_connections(&self) -> u64 {
-        self.number("max_connections", u64::from(self.0.max_connections))
+        self.number("max_connections", u64::from(self.database.max_connections))
     }
 
     /// Those of them that it keeps for its superuser and other chosen ones.
@@ -48,9 +57,9 @@ mod tests {
     #[test]
     fn a_profile_goes_before_what_the_scenario_says() {
         let mut plan = plan_of_2015();
-        assert_eq!(Conf(plan.database.as_ref().unwrap()).max_connections(), 1000);
+        assert_eq!(Conf { database: plan.database.as_ref().unwrap(), own: None }.max_connections(), 1000);
         with_conf(&mut plan, &[("max_connections", "50"), ("Max_Connections", "400"), ("work_mem", "32MB")]);
-        let conf = Conf(plan.database.as_ref().unwrap());
+        let conf = Conf { database: plan.database.as_ref().unwrap(), own: None };
         assert_eq!((conf.max_connections(), conf.reserved()), (400, 3));
         assert_eq!(conf.bytes("work_mem", "kB", 4 << 20), 32 << 20);
         assert_eq!(conf.bytes("shared_buffers", "8kB", 128 << 20), 128 << 20);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::plan::{Machine, Plan, Transport};
+use crate::plan::{Database, Machine, Plan, Transport};
 use crate::preflight::Seen;
 
 /// A setting, now and then.
@@ -77,6 +77,37 @@ pub fn differences(plan: &Plan, machines: &BTreeMap<String, Seen>) -> Vec<Differ
             });
         }
     }
+    all.extend(plan.database.iter().flat_map(|database| of_cluster(database, machines)));
+    all
+}
+
+/// What changes in the machine's own PostgreSQL.
+fn of_cluster(database: &Database, machines: &BTreeMap<String, Seen>) -> Vec<Difference> {
+    let Some(cluster) = &database.cluster else { return Vec::new() };
+    let look = machines.get(&database.machine).and_then(|seen| seen.look.cluster.as_ref());
+    let why = look.and_then(|look| look.refused.as_ref()).map(|refused| refused.message.clone());
+    let now = |name: &str| look.and_then(|look| look.settings.get(&name.to_ascii_lowercase())).cloned();
+    let difference = |name: &str, now: Option<String>, then: &str, from: &str, danger: Option<String>| Difference {
+        machine: database.machine.clone(),
+        name: format!("PostgreSQL {cluster}: {name}"),
+        now,
+        then: then.to_owned(),
+        from: from.to_owned(),
+        refused: why.clone(),
+        danger,
+    };
+    let settings = database.conf.iter().flat_map(|conf| &conf.settings);
+    let mut all: Vec<Difference> = settings
+        .map(|setting| {
+            difference(&setting.name, now(&setting.name), &setting.value, &setting.from, setting.danger.clone())
+        })
+        .collect();
+    if !all.iter().any(|one| one.name.to_ascii_lowercase().ends_with(": max_connections")) {
+        let wanted = database.max_connections.to_string();
+        all.push(difference("max_connections", now("max_connections"), &wanted, "[postgres]", None));
+    }
+    let made = "made, and dropped at the end";
+    all.push(difference("database and role of the campaign", None, made, &database.data, None));
     all
 }
 

@@ -91,7 +91,9 @@ impl<'a> On<'a> {
 
     /// What PostgreSQL will run with, wherever that is.
     pub(in crate::preflight) fn conf(&self) -> Option<Conf<'a>> {
-        self.plan.database.as_ref().map(Conf)
+        // Of a server on another machine nobody has looked at its settings here.
+        let own = || self.seen.look.cluster.as_ref();
+        self.plan.database.as_ref().map(|database| Conf { database, own: own() })
     }
 
     /// The connections that a load really opens: a tool that divides them over its threads may leave some out.

@@ -5,6 +5,7 @@
 //! One file for each family of sums. All of them reckon with the values that will hold *after* the plan's tuning
 //! (`machine.rs`): a setting that the machine refuses keeps the value that it has.
 
+mod cluster;
 mod conf;
 mod database;
 mod descriptors;
@@ -73,6 +74,7 @@ pub fn sums(plan: &Plan, machines: &BTreeMap<String, Seen>) -> Vec<Sum> {
         let Some(seen) = machines.get(&machine.name) else { continue };
         let on = On { plan, name: &machine.name, seen };
         sums.extend(settings::sums(&on));
+        sums.extend(cluster::sums(&on));
         sums.extend(database::sums(&on));
         sums.extend(ports::sums(&on));
         sums.extend(requests::sums(&on));

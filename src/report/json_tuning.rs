@@ -58,6 +58,8 @@ struct Asked {
 #[derive(Serialize)]
 struct Cluster<'a> {
     machine: &'a Text,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<&'a Text>,
     settings: Vec<Setting<'a>>,
 }
 
@@ -118,10 +120,11 @@ pub fn tuning(tuning: &Tuning) -> TuningOut<'_> {
         verdict: sum.verdict,
         hint: sum.hint.as_ref(),
     });
-    let database = tuning
-        .database
-        .iter()
-        .map(|(machine, settings)| Cluster { machine, settings: settings.iter().map(setting).collect() });
+    let database = tuning.database.iter().map(|rows| Cluster {
+        machine: &rows.machine,
+        cluster: rows.cluster.as_ref(),
+        settings: rows.settings.iter().map(setting).collect(),
+    });
     TuningOut {
         sums: sums.collect(),
         machines: tuning.machines.iter().map(machine).collect(),

@@ -3,7 +3,9 @@
 use crate::event::SumVerdict;
 use crate::metric::{count, counted, duration_us};
 use crate::report::escape::Text;
-use crate::report::model::{ChangeRow, MachineTuning, PutBackRow, SettingRow, SumRow, Tuning, UNKNOWN, UndoneRows};
+use crate::report::model::{
+    ChangeRow, ClusterRows, MachineTuning, PutBackRow, SettingRow, SumRow, Tuning, UNKNOWN, UndoneRows,
+};
 
 /// A piece of the section.
 #[derive(Debug)]
@@ -39,13 +41,15 @@ pub fn blocks(tuning: &Tuning) -> Vec<Block> {
     for one in &tuning.machines {
         machine(&mut blocks, one);
     }
-    for (machine, settings) in &tuning.database {
-        blocks.push(Block::Heading(machine.within("PostgreSQL on ", "")));
+    for ClusterRows { title, cluster, settings, .. } in &tuning.database {
+        blocks.push(Block::Heading(title.clone()));
         let took = settings.iter().filter(|setting| setting.took).count();
         blocks.push(line(format!("{took} of {} of the profile took, read back.", counted(settings.len(), "setting"))));
-        let head = vec!["Setting", "Asked for", "Read back", "Took", "Stands in"];
-        // A cluster is made anew with its profile: there is no value before.
-        let rows = settings.iter().map(|setting| setting_cells(setting, false)).collect();
+        // A private cluster is made anew with its profile: there is no value before.
+        let is_own = cluster.is_some();
+        let was = is_own.then_some("Was");
+        let head = ["Setting"].into_iter().chain(was).chain(["Asked for", "Read back", "Took", "Stands in"]).collect();
+        let rows = settings.iter().map(|setting| setting_cells(setting, is_own)).collect();
         blocks.push(Block::Table { label: "Settings of PostgreSQL", head, rows });
         dangers(&mut blocks, settings);
     }

@@ -9,7 +9,7 @@ use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
 use crate::run::error::RunError;
 use crate::run::network;
-use crate::wire::{self, DatabaseRequest, DatabaseSetting, Facts, Listener, Reply, Request, WorkFile};
+use crate::wire::{self, DatabaseRequest, DatabaseSetting, Facts, Listener, Reply, Request, Tuned, WorkFile};
 
 /// What opens the conversation: the agent takes its lock, and sweeps what a dead one left.
 pub fn hello(state: &State<'_>, machine: &Machine) -> Request {
@@ -101,7 +101,9 @@ pub async fn ports_free(state: &mut State<'_>) -> Result<(), RunError> {
     let plan = state.campaign.plan;
     let mut wanted: Vec<(String, u16, &str)> =
         plan.trials.iter().map(|trial| (trial.server.clone(), trial.port, "the daemons")).collect();
-    wanted.extend(plan.database.iter().map(|database| (database.machine.clone(), database.port, "PostgreSQL")));
+    // The machine's own PostgreSQL listens already, and shall.
+    let private = plan.database.iter().filter(|database| database.cluster.is_none());
+    wanted.extend(private.map(|database| (database.machine.clone(), database.port, "PostgreSQL")));
     wanted.extend(network::ports(plan).into_iter().map(|(machine, port)| (machine, port, "the network check")));
     wanted.sort();
     wanted.dedup();
@@ -167,7 +169,7 @@ pub fn source_directory(daemon: &str) -> String {
     format!("daemons/{daemon}")
 }
 
-/// Makes the private cluster, if the plan has one.
+/// Makes the private cluster, or prepares the machine's own one, if the plan has a database.
 pub async fn database(state: &mut State<'_>) -> Result<(), RunError> {
     let Some(database) = &state.campaign.plan.database else { return Ok(()) };
     let request = database_request(state, database);
@@ -187,6 +189,11 @@ pub async fn database(state: &mut State<'_>) -> Result<(), RunError> {
         }));
     }
     let (machine, port) = (database.machine.clone(), database.port);
+    if let Some(cluster) = &database.cluster {
+        // Somebody else may change it: it is verified with all else that was tuned.
+        let named = |tuned: &Tuned| Some((format!("PostgreSQL {cluster}: {}", tuned.name), tuned.after.clone()?));
+        state.tuned.entry(machine.clone()).or_default().extend(profile.iter().filter_map(named));
+    }
     state.emitter.emit(Happening::DatabaseStarted {
         machine,
         version,
@@ -206,7 +213,8 @@ fn database_request(state: &State<'_>, database: &Database) -> DatabaseRequest {
     let schema = database.files.iter().find(|name| name.ends_with("/schema.sql"));
     let address = |machine: &Machine| database.clients.contains(&machine.name).then(|| machine.address.clone());
     DatabaseRequest {
-        root: state.digests.get(&database.provision).cloned().unwrap_or_default(),
+        cluster: database.cluster.clone(),
+        root: database.provision.as_ref().and_then(|name| state.digests.get(name)).cloned().unwrap_or_default(),
         version: database.version,
         address: database.address.clone(),
         port: database.port,
@@ -240,13 +248,15 @@ pub async fn keep_database_log(state: &mut State<'_>) -> Result<(), RunError> {
     }
 }
 
-/// Stops the private cluster and removes its data.
+/// Stops the private cluster and removes its data; or has the machine's own one put back.
 pub async fn stop_database(state: &mut State<'_>) -> Result<(), RunError> {
     keep_database_log(state).await?;
     let Some(machine) = state.database.take() else { return Ok(()) };
     match state.link(&machine)?.ask(Request::StopDatabase).await? {
         Reply::Stopped { exit, took_ms, still_alive, .. } => {
-            state.emitter.emit(Happening::DatabaseStopped { machine: machine.clone(), exit, took_ms })?;
+            let cluster = state.campaign.plan.database.as_ref().and_then(|database| database.cluster.clone());
+            let stopped = Happening::DatabaseStopped { machine: machine.clone(), cluster, exit, took_ms };
+            state.emitter.emit(stopped)?;
             gone(&machine, "PostgreSQL", exit.is_some(), &still_alive)
         }
         _ => Err(out_of_turn(&machine)),

@@ -55,7 +55,8 @@ fn put_back(
     }
     let mut ours = Vec::new();
     if let Some(compared) = compared {
-        let tuned = |change: &&Change| plan.tuning.iter().any(|tuning| has(tuning, &change.name));
+        let tuned =
+            |change: &&Change| is_cluster(&change.name) || plan.tuning.iter().any(|tuning| has(tuning, &change.name));
         ours = compared.differences.iter().filter(tuned).cloned().collect();
         emitter.emit(Happening::MachineCompared { machine: name, compared, ours: ours.clone() })?;
     }
@@ -70,6 +71,11 @@ fn put_back(
     let message = format!("{machine} is left changed: {}", lines.remove(0));
     let hint = "`timetrial restore --hosts FILE` tries again, and says what it does".to_owned();
     Err(RunError::Broken(Reason { code: "left-changed".to_owned(), message, detail: lines, hint: Some(hint) }))
+}
+
+/// Whatever is compared of the machine's own PostgreSQL, the campaign has had its hands on.
+fn is_cluster(name: &str) -> bool {
+    name.starts_with("PostgreSQL ")
 }
 
 fn has(tuning: &crate::plan::Tuning, name: &str) -> bool {

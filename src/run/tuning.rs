@@ -13,14 +13,17 @@ use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
 use crate::run::error::RunError;
 use crate::run::resume;
-use crate::wire::{Look, Reply, Request, Setting, Tuned};
+use crate::wire::{ClusterAsked, Look, Reply, Request, Setting, Tuned};
 
 /// Asks the user whether this may be done; the lines say what.
 pub type Confirm = dyn Fn(Vec<String>) -> Pin<Box<dyn Future<Output = bool>>>;
 
 /// What is asked of an agent that looks.
 pub fn look_request(plan: &Plan, machine: &str) -> Request {
-    Request::Look { settings: preflight::to_look_at(plan, machine) }
+    let database = plan.database.as_ref().filter(|database| database.machine == machine);
+    let asked = |name: &String, port| ClusterAsked { name: name.clone(), port };
+    let cluster = database.and_then(|database| Some(asked(database.cluster.as_ref()?, database.port)));
+    Request::Look { settings: preflight::to_look_at(plan, machine), cluster }
 }
 
 /// Looks at every machine, and keeps what was seen.
@@ -218,7 +221,7 @@ pub async fn verify(state: &mut State<'_>) -> Result<(), RunError> {
         let link = state.link(&name)?;
         let now: BTreeMap<String, Option<String>> = if matches!(machine.transport, Transport::Docker(_)) {
             let settings = applied.keys().cloned().collect();
-            let look = look_at(state, &link, Request::Look { settings }).await?;
+            let look = look_at(state, &link, Request::Look { settings, cluster: None }).await?;
             look.settings.into_iter().map(|(name, standing)| (name, standing.value)).collect()
         } else {
             match ask(state, &link, Request::VerifyTuning).await? {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::command::{Command, Exit};
-use crate::wire::{Compared, Facts, Left, Look, Setting, Tuned, Undone};
+use crate::wire::{ClusterAsked, Compared, Facts, Left, Look, Setting, Tuned, Undone};
 
 /// The version of the protocol. Controller and agent are the same binary, so there is only ever one; it is compared
 /// so that an agent started by hand from another build says so instead of misunderstanding.
@@ -62,7 +62,12 @@ pub enum Request {
     /// The first that touches something: who calls, for which run; certificates and a proxy for downloads.
     Hello { protocol: u32, run: String, owner: String, ca_bundle: Option<String>, proxy: Option<String> },
     /// Read what tuning and its sums need to know: these settings and a few more. Changes nothing, and needs no hello.
-    Look { settings: Vec<String> },
+    Look {
+        settings: Vec<String>,
+        /// The machine's own PostgreSQL, if the campaign is to use it.
+        #[serde(default)]
+        cluster: Option<ClusterAsked>,
+    },
     /// Read the machine.
     ReadFacts,
     /// Who listens on a TCP port.
@@ -75,7 +80,7 @@ pub enum Request {
     Venv { name: String, root: String, interpreter: String, requirements: String, build: Option<BuildRequest> },
     /// Make a directory under the run's work directory, and write files into it.
     PutFiles { directory: String, files: Vec<WorkFile> },
-    /// Make and start the private cluster.
+    /// Make and start the private cluster, or prepare the machine's own one.
     StartDatabase(Box<DatabaseRequest>),
     /// The last messages of its server.
     DatabaseLog,
@@ -129,10 +134,13 @@ pub struct WorkFile {
     pub bytes: Vec<u8>,
 }
 
-/// The private cluster.
+/// The database that a campaign asks for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct DatabaseRequest {
-    /// Digest of the package root.
+    /// The machine's own cluster to use, such as `15/main`; else a private one is made.
+    #[serde(default)]
+    pub cluster: Option<String>,
+    /// Digest of the package root that a private one runs from.
     pub root: String,
     /// Major version.
     pub version: u32,

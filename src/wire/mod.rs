@@ -13,5 +13,6 @@ pub use message::{
     Member, Notice, PROTOCOL, Reply, Request, SILENCE, StartRequest, ToAgent, WorkFile,
 };
 pub use tuning::{
-    Change, Compared, GOVERNOR, Left, Look, Namespaces, Outcome, PutBack, Setting, Standing, TURBO, Tuned, Undone,
+    Change, ClusterAsked, ClusterLook, Compared, GOVERNOR, Left, Look, Namespaces, Outcome, PutBack, Setting, Standing,
+    TURBO, Tuned, Undone,
 };

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::wire::Failure;
+
 /// A setting of a machine, to be made for a campaign and undone after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting {
@@ -64,6 +66,29 @@ pub struct Look {
     pub listening: Vec<u16>,
     /// What a dead agent left to be undone.
     pub left: Option<Left>,
+    /// The machine's own PostgreSQL, where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<ClusterLook>,
+}
+
+/// The machine's own PostgreSQL, as the inventory names it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterAsked {
+    /// `15/main`
+    pub name: String,
+    /// The port that it is said to listen on.
+    pub port: u16,
+}
+
+/// The machine's own PostgreSQL as it stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterLook {
+    /// `15/main`
+    pub name: String,
+    /// Why no campaign can use it; none where one can.
+    pub refused: Option<Failure>,
+    /// Its settings, as a person would write them.
+    pub settings: BTreeMap<String, String>,
 }
 
 /// A journal of changes that nobody has undone yet.

@@ -39,7 +39,7 @@ fn what_was_set_is_read_back_verified_and_put_back() {
     ended
         .assert_code(0)
         .assert_said("here is tuned: 2 of 2 settings, read back")
-        .assert_said("here is put back: 2 of 2 settings");
+        .assert_said("here is put back: 2 of 2 changes");
     ended.assert_said("here is as it was found: ");
     assert_eq!(snapshot(), before);
     let events = std::fs::read_to_string(project.runs()[0].join("events.jsonl")).unwrap();

@@ -132,7 +132,7 @@ fn signals_undo_before_the_end() {
         let running = begin(&project);
         running.await_event("load-started");
         running.signal(signal);
-        running.end().assert_code(130).assert_said("here is put back: 2 of 2 settings");
+        running.end().assert_code(130).assert_said("here is put back: 2 of 2 changes");
         assert_as_it_was_within(&before, Duration::ZERO, signal.as_str());
         project.assert_clean();
     }

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::OFlag;
 use serde::{Deserialize, Serialize};
 
+use crate::agent::database;
 use crate::agent::own;
 use crate::agent::state::{cannot, make};
 use crate::wire::Failure;
@@ -97,8 +98,13 @@ fn who_path(place: &Path) -> PathBuf {
     place.join("undo.who")
 }
 
-/// Whether one is there; also for who may not read it.
+/// Whether something is left to be undone; also for who may not read it.
 pub fn is_there(place: &Path) -> bool {
+    has_settings(place) || database::is_recorded(place)
+}
+
+/// Whether a journal of kernel settings is there.
+pub fn has_settings(place: &Path) -> bool {
     fs::symlink_metadata(path(place)).is_ok()
 }
 
@@ -133,7 +139,6 @@ impl Journal {
     pub fn create(place: &Path, header: Header) -> Result<Self, Failure> {
         make_place(place)?;
         let path = path(place);
-        let who = who_path(place);
         let unfit = |error| cannot("write", &path, &std::io::Error::from(error));
         let mut line = serde_json::to_vec(&header).map_err(unfit)?;
         line.push(b'\n');
@@ -145,13 +150,8 @@ impl Journal {
         })?;
         let written = (&file).write_all(&line).and_then(|()| file.sync_all());
         let journal = Self { header, after: BTreeMap::new(), resolved: BTreeSet::new(), path: path.clone(), file, end };
-        let told = written.map_err(|error| cannot("write", &journal.path, &error)).and_then(|()| {
-            let text = serde_json::to_vec(&journal.header.maker).map_err(unfit)?;
-            let _ = fs::remove_file(&who);
-            let written = create_new(&who, 0o644).and_then(|mut file| file.write_all(&text));
-            written.map_err(|error| cannot("write", &who, &error))?;
-            sync_directory(place)
-        });
+        let told = written.map_err(|error| cannot("write", &journal.path, &error));
+        let told = told.and_then(|()| tell_whose(place, &journal.header.maker));
         match told {
             Ok(()) => Ok(journal),
             Err(failure) => {
@@ -230,13 +230,31 @@ impl Journal {
 
 /// Removes what is left of a journal that was cut off before its first line was whole.
 pub fn sweep_stump(place: &Path) -> Result<(), Failure> {
-    if is_there(place) { remove_files(place) } else { Ok(()) }
+    if has_settings(place) { remove_files(place) } else { Ok(()) }
 }
 
 fn remove_files(place: &Path) -> Result<(), Failure> {
     let path = path(place);
     fs::remove_file(&path).map_err(|error| cannot("remove", &path, &error))?;
-    let _ = fs::remove_file(who_path(place));
+    forget_whose(place);
+    sync_directory(place)
+}
+
+/// Removes the note whose changes they are, once there are none.
+pub fn forget_whose(place: &Path) {
+    if !is_there(place) {
+        let _ = fs::remove_file(who_path(place));
+    }
+}
+
+/// Notes whose changes they are.
+pub fn tell_whose(place: &Path, maker: &Maker) -> Result<(), Failure> {
+    let who = who_path(place);
+    let _ = fs::remove_file(&who);
+    let written = serde_json::to_vec(maker)
+        .map_err(std::io::Error::from)
+        .and_then(|text| create_new(&who, 0o644).and_then(|mut file| file.write_all(&text)));
+    written.map_err(|error| cannot("write", &who, &error))?;
     sync_directory(place)
 }
 
@@ -278,7 +296,8 @@ fn room(entries: &[Entry]) -> usize {
     entries.iter().map(of).sum::<usize>() + 4096
 }
 
-fn sync_directory(directory: &Path) -> Result<(), Failure> {
+/// Has a folder's names on the disk.
+pub fn sync_directory(directory: &Path) -> Result<(), Failure> {
     let synced = File::open(directory).and_then(|directory| directory.sync_all());
     synced.map_err(|error| cannot("sync", directory, &error))
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use nix::unistd::Uid;
 
+use crate::agent::database;
 use crate::agent::tuning::journal::{self, Journal};
 use crate::agent::tuning::kernel::Kernel;
 use crate::agent::tuning::permission::standing;
@@ -50,6 +51,7 @@ pub fn look(kernel: &Kernel, place: &Path, asked: &[String]) -> Result<Look, Fai
         time_wait: sockets.as_ref().map(|sockets| sockets.time_wait),
         listening: sockets.map(|sockets| sockets.listening.into_iter().collect()).unwrap_or_default(),
         left: left(kernel, place)?,
+        cluster: None,
         namespaces,
     })
 }
@@ -57,7 +59,13 @@ pub fn look(kernel: &Kernel, place: &Path, asked: &[String]) -> Result<Look, Fai
 /// What nobody has undone yet; who is not root sees only whose it is.
 pub fn left(kernel: &Kernel, place: &Path) -> Result<Option<Left>, Failure> {
     if Uid::effective().is_root() {
-        return Ok(Journal::open(place)?.map(|journal| undo::left(kernel, &journal)));
+        let mut found = Journal::open(place)?.map(|journal| undo::left(kernel, &journal));
+        if let Some(record) = database::recorded(place)? {
+            let journal::Maker { run, owner, since, boot_id } = record.maker.clone();
+            let left = found.get_or_insert_with(|| Left { run, owner, since, boot_id, entries: Vec::new() });
+            left.entries.extend(record.changes());
+        }
+        return Ok(found);
     }
     if !journal::is_there(place) {
         return Ok(None);

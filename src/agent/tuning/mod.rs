@@ -13,19 +13,22 @@ mod snapshot;
 mod undo;
 mod unlock;
 
-pub use session::{Session, enter, in_words, leave, restore, tune, verify};
+pub use journal::{Maker, make_place, sync_directory};
+pub use session::{Session, enter, in_words, leave, put_back_now, put_cluster_back, restore, tune, verify};
 pub use unlock::unlock;
 
 use std::path::Path;
 
+use crate::agent::database;
 use crate::agent::surroundings::Agent;
-use crate::wire::{Failure, Reply};
+use crate::wire::{ClusterAsked, Failure, Reply};
 
 /// Where the journal is: on the machine, of root alone, and where it outlives a boot.
 pub const PLACE: &str = "/var/lib/timetrial";
 
 /// Answers a look.
-pub fn look(agent: &Agent, asked: &[String]) -> Result<Reply, Failure> {
-    let looked = look::look(&kernel::Kernel::default(), Path::new(&agent.tuning_place), asked)?;
+pub fn look(agent: &Agent, asked: &[String], cluster: Option<&ClusterAsked>) -> Result<Reply, Failure> {
+    let mut looked = look::look(&kernel::Kernel::default(), Path::new(&agent.tuning_place), asked)?;
+    looked.cluster = cluster.map(|asked| database::look(&agent.processes, &asked.name, asked.port));
     Ok(Reply::Look(Box::new(looked)))
 }

@@ -4,10 +4,12 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use nix::fcntl::FlockArg;
 use nix::unistd::Uid;
 
+use crate::agent::database::{self, Record, Talk};
 use crate::agent::locks::{self, WhileBusy};
 use crate::agent::surroundings::Agent;
 use crate::agent::tuning::apply::{self, Site};
@@ -17,7 +19,7 @@ use crate::agent::tuning::snapshot::Snapshot;
 use crate::agent::tuning::undo::{self, Here};
 use crate::agent::tuning::{look, namespaces, nofile};
 use crate::agent::{lock, own, procfs, work};
-use crate::wire::{Change, Compared, Failure, Left, Reply, Setting, Tuned, Undone};
+use crate::wire::{Change, Compared, Failure, Left, Outcome, PutBack, Reply, Setting, Tuned, Undone};
 
 /// An agent's share in the tuning of its machine, from its hello on.
 #[derive(Debug, Default)]
@@ -26,6 +28,12 @@ pub struct Session {
     run: String,
     owner: String,
     journal: Option<Journal>,
+    /// What was made in the machine's own PostgreSQL.
+    cluster: Option<Record>,
+    /// Its profile, as read back.
+    pub profile: Vec<Tuned>,
+    /// What was put back before the end.
+    early: Vec<(Undone, Option<Compared>)>,
     made: Vec<Tuned>,
     nofile: Option<u64>,
     before: Option<Snapshot>,
@@ -92,12 +100,12 @@ fn here(kernel: &Kernel) -> Here {
 
 /// The first thing at a hello: undoes what a dead agent left, or refuses where that is not possible.
 pub fn enter(
-    place: &Path,
+    agent: &Agent,
     run: &str,
     owner: &str,
     while_busy: WhileBusy<'_>,
 ) -> Result<(Session, Option<Undone>), Failure> {
-    let kernel = Kernel::default();
+    let (kernel, place) = (Kernel::default(), agent.tuning_place.as_path());
     let mut machine = MachineLock::open_existing(place)?;
     if let Some(machine) = &machine {
         machine.share(while_busy)?;
@@ -108,10 +116,12 @@ pub fn enter(
         if is_root() {
             let held = machine.take().map_or_else(|| MachineLock::make(place), Ok)?;
             held.hold_alone(owner, &work::name(run), while_busy)?;
-            undone = undo_left(&kernel, place)?;
+            undone = undo_left(agent, &kernel)?.map(|(undone, _)| undone);
             held.step_down();
             machine = Some(held);
-        } else if journal::whose(place).is_none_or(|whose| Some(whose.boot_id) == procfs::boot_id()) {
+        } else if database::is_recorded(place)
+            || journal::whose(place).is_none_or(|whose| Some(whose.boot_id) == procfs::boot_id())
+        {
             return Err(journal::left_there(place));
         }
     }
@@ -122,16 +132,136 @@ pub fn enter(
 
 /// What was undone, in a line: for a hello that fails after it.
 pub fn in_words(undone: &Undone) -> String {
-    format!("what the run {} had tuned was put back first: {} settings looked at", undone.run, undone.entries.len())
+    format!("what the run {} had tuned was put back first: {} changes looked at", undone.run, undone.entries.len())
 }
 
-/// Undoes the journal that is there; the machine's lock is held.
-fn undo_left(kernel: &Kernel, place: &Path) -> Result<Option<Undone>, Failure> {
-    let Some(journal) = Journal::open(place)? else {
-        journal::sweep_stump(place)?;
-        return Ok(None);
+/// Undoes what is left, the database first, as it was made last; the machine's lock is held.
+fn undo_left(agent: &Agent, kernel: &Kernel) -> Result<Option<(Undone, Option<Compared>)>, Failure> {
+    let place = agent.tuning_place.as_path();
+    let cluster = database::recorded(place)?.map(|record| undo_cluster(agent, &record));
+    let settings = match Journal::open(place)? {
+        Some(journal) => Some((undo::undo(kernel, journal, &here(kernel)), None)),
+        None => {
+            journal::sweep_stump(place)?;
+            None
+        }
     };
-    Ok(Some(undo::undo(kernel, journal, &here(kernel))))
+    Ok(together(cluster.into_iter().chain(settings)))
+}
+
+/// Takes everything out of the machine's own PostgreSQL. The record stays where that does not succeed.
+fn undo_cluster(agent: &Agent, record: &Record) -> (Undone, Option<Compared>) {
+    let began = Instant::now();
+    let place = agent.tuning_place.as_path();
+    let talk = Talk { processes: &agent.processes, last: true };
+    let (mut entries, compared) = database::undo(talk, record);
+    if !entries.iter().any(|entry| matches!(entry.outcome, Outcome::Failed { .. })) {
+        match record.remove(place) {
+            Ok(()) => journal::forget_whose(place),
+            Err(failure) => {
+                let outcome = Outcome::Failed { why: failure.message };
+                entries.push(PutBack { name: "the record itself".to_owned(), found: None, before: None, outcome });
+            }
+        }
+    }
+    let took_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    (Undone { run: record.maker.run.clone(), entries, took_ms }, compared)
+}
+
+/// Several undoings as one.
+fn together(parts: impl IntoIterator<Item = (Undone, Option<Compared>)>) -> Option<(Undone, Option<Compared>)> {
+    parts.into_iter().reduce(|(mut undone, compared), (next, also)| {
+        undone.entries.extend(next.entries);
+        undone.took_ms += next.took_ms;
+        let compared = match (compared, also) {
+            (Some(one), Some(other)) => Some(both(one, other)),
+            (one, other) => one.or(other),
+        };
+        (undone, compared)
+    })
+}
+
+fn both(mut one: Compared, other: Compared) -> Compared {
+    one.values += other.values;
+    one.differences.extend(other.differences);
+    one
+}
+
+impl Session {
+    /// Holds the machine alone, for changes that are about to be made: who makes them.
+    pub fn hold(&mut self, agent: &Agent) -> Result<Maker, Failure> {
+        if !is_root() {
+            return Err(Failure::new("not-root", "this machine can't be tuned: the agent is not root here")
+                .hint("give the machine `become = \"sudo\"` in hosts.toml, or log in as root"));
+        }
+        let place = agent.tuning_place.as_path();
+        let is_held = self.journal.is_some() || self.cluster.is_some();
+        if !is_held {
+            let machine = match self.machine.take() {
+                Some(machine) => machine,
+                None => MachineLock::make(place)?,
+            };
+            let machine = self.machine.insert(machine);
+            let go_on = |_: Option<String>| !agent.leaving.load(Ordering::Acquire);
+            machine.hold_alone(&self.owner, &work::name(&self.run), &go_on).inspect_err(|_| machine.share_again())?;
+            // Somebody may have come and died since the hello.
+            if journal::is_there(place) {
+                machine.step_down();
+                return Err(journal::left_there(place));
+            }
+        }
+        Ok(Maker {
+            run: self.run.clone(),
+            owner: self.owner.clone(),
+            since: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            boot_id: procfs::boot_id().unwrap_or_default(),
+        })
+    }
+
+    /// Has it on the disk what is about to be made in the machine's own PostgreSQL.
+    pub fn record(&mut self, place: &Path, record: Record) -> Result<(), Failure> {
+        if self.cluster.is_some() {
+            return Err(Failure::new("protocol", "this machine's PostgreSQL is prepared already"));
+        }
+        let written = record.write(place).and_then(|()| journal::tell_whose(place, &record.maker));
+        if let Err(failure) = written {
+            // Nothing was made yet.
+            let _ = record.remove(place);
+            journal::forget_whose(place);
+            self.let_go();
+            return Err(failure);
+        }
+        self.cluster = Some(record);
+        Ok(())
+    }
+
+    /// Nobody is kept out any longer, once nothing is made.
+    fn let_go(&self) {
+        if let Some(machine) = self.machine.as_ref().filter(|_| self.journal.is_none() && self.cluster.is_none()) {
+            machine.step_down();
+        }
+    }
+
+    fn put_cluster_back(&mut self, agent: &Agent) {
+        if let Some(record) = self.cluster.take() {
+            self.early.push(undo_cluster(agent, &record));
+        }
+    }
+}
+
+/// Puts the machine's own PostgreSQL back, now; what came of it is told at the end.
+pub fn put_cluster_back(agent: &Agent) {
+    lock(&agent.tuning).put_cluster_back(agent);
+}
+
+/// The same, of a preparation that failed: what could not be put back.
+pub fn put_back_now(session: &mut Session, agent: &Agent) -> Vec<String> {
+    session.put_cluster_back(agent);
+    let failed = |entry: &PutBack| match &entry.outcome {
+        Outcome::Failed { why } => Some(format!("{} could not be put back: {why}", entry.name)),
+        _ => None,
+    };
+    session.early.iter().flat_map(|(undone, _)| &undone.entries).filter_map(failed).collect()
 }
 
 /// Makes settings, and has what is started from now on have as many files open.
@@ -143,7 +273,7 @@ pub fn tune(agent: &Agent, settings: &[Setting], files: Option<u64>) -> Result<R
         return Err(Failure::new("leaving", "the agent is leaving and changes nothing more"));
     }
     if !settings.is_empty() {
-        make(&mut session, &agent.tuning_place, settings, &go_on)?;
+        make(&mut session, agent, settings, &go_on)?;
     }
     if let Some(files) = files {
         // After the settings: one of them may be the most that is allowed.
@@ -153,38 +283,15 @@ pub fn tune(agent: &Agent, settings: &[Setting], files: Option<u64>) -> Result<R
     Ok(told(&session, session.made.clone()))
 }
 
-fn make(session: &mut Session, place: &Path, settings: &[Setting], go_on: &dyn Fn() -> bool) -> Result<(), Failure> {
-    if !is_root() {
-        return Err(Failure::new("not-root", "this machine can't be tuned: the agent is not root here")
-            .hint("give the machine `become = \"sudo\"` in hosts.toml, or log in as root"));
-    }
+fn make(session: &mut Session, agent: &Agent, settings: &[Setting], go_on: &dyn Fn() -> bool) -> Result<(), Failure> {
     if session.journal.is_some() {
         return Err(Failure::new("protocol", "this machine is tuned already"));
     }
-    let machine = match session.machine.take() {
-        Some(machine) => machine,
-        None => MachineLock::make(place)?,
-    };
-    let machine = session.machine.insert(machine);
-    machine
-        .hold_alone(&session.owner, &work::name(&session.run), &|_| go_on())
-        .inspect_err(|_| machine.share_again())?;
+    let maker = session.hold(agent)?;
     let kernel = Kernel::default();
     let namespaces = namespaces::read(&kernel);
-    let site = Site { kernel: &kernel, place, namespaces: &namespaces, root: true };
-    let maker = Maker {
-        run: session.run.clone(),
-        owner: session.owner.clone(),
-        since: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        boot_id: procfs::boot_id().unwrap_or_default(),
-    };
-    // Somebody may have come and died since the hello.
-    let made = if journal::is_there(place) {
-        Err(journal::left_there(place))
-    } else {
-        apply::make(&site, maker, settings, go_on)
-    };
-    let made = made.inspect_err(|_| machine.step_down())?;
+    let site = Site { kernel: &kernel, place: &agent.tuning_place, namespaces: &namespaces, root: true };
+    let made = apply::make(&site, maker, settings, go_on).inspect_err(|_| session.let_go())?;
     session.journal = made.journal;
     session.made = made.settings;
     Ok(())
@@ -194,7 +301,11 @@ fn make(session: &mut Session, place: &Path, settings: &[Setting], go_on: &dyn F
 pub fn verify(agent: &Agent) -> Result<Reply, Failure> {
     agent.state()?;
     let session = lock(&agent.tuning);
-    let settings = apply::verify(&Kernel::default(), &session.made);
+    let mut settings = apply::verify(&Kernel::default(), &session.made);
+    if let Some(record) = &session.cluster {
+        let talk = Talk { processes: &agent.processes, last: false };
+        settings.extend(database::verify(talk, record, &session.profile));
+    }
     Ok(told(&session, settings))
 }
 
@@ -203,11 +314,19 @@ fn told(session: &Session, settings: Vec<Tuned>) -> Reply {
 }
 
 /// The last thing before the directories go: puts back what was made, and holds the machine against what it was.
-pub fn leave(session: &mut Session) -> (Option<Undone>, Option<Compared>) {
+pub fn leave(agent: &Agent) -> (Option<Undone>, Option<Compared>) {
+    let mut session = lock(&agent.tuning);
     let kernel = Kernel::default();
-    let undone = session.journal.take().map(|journal| undo::undo(&kernel, journal, &here(&kernel)));
+    session.put_cluster_back(agent);
+    let settings = session.journal.take().map(|journal| (undo::undo(&kernel, journal, &here(&kernel)), None));
+    let parts = together(session.early.drain(..).chain(settings));
+    let (undone, cluster) = parts.map_or((None, None), |(undone, cluster)| (Some(undone), cluster));
     let later = || Snapshot::take(&kernel, &namespaces::read(&kernel));
     let compared = session.before.take().map(|before| before.compare(&later()));
+    let compared = match (compared, cluster) {
+        (Some(one), Some(other)) => Some(both(one, other)),
+        (one, other) => one.or(other),
+    };
     if let Some(machine) = session.machine.take().filter(|_| undone.is_some()) {
         let _ = machine.file.set_len(0);
     }
@@ -243,7 +362,7 @@ pub fn restore(agent: &Agent, state: &Path, owner: &str) -> Result<Reply, Failur
     machine.hold_alone(owner, &id, &while_busy)?;
     let kernel = Kernel::default();
     let left = look::left(&kernel, place)?;
-    let undone = undo_left(&kernel, place)?;
+    let undone = undo_left(agent, &kernel)?.map(|(undone, _)| undone);
     let compared = left.as_ref().map(|left| compare(&kernel, left));
     let _ = machine.file.set_len(0);
     Ok(Reply::Restored { left, undone, compared })
@@ -252,8 +371,10 @@ pub fn restore(agent: &Agent, state: &Path, owner: &str) -> Result<Reply, Failur
 /// The settings of a journal held against what they were: of all others nobody knows what they were.
 fn compare(kernel: &Kernel, left: &Left) -> Compared {
     let now = |change: &Change| kernel.read(&change.name).as_deref().map(tidy);
-    let differs = left.entries.iter().filter(|change| now(change) != change.to);
+    // PostgreSQL is compared by itself.
+    let settings = || left.entries.iter().filter(|change| !change.name.starts_with("PostgreSQL "));
+    let differs = settings().filter(|change| now(change) != change.to);
     let differences =
         differs.map(|change| Change { name: change.name.clone(), from: change.to.clone(), to: now(change) }).collect();
-    Compared { values: left.entries.len(), differences }
+    Compared { values: settings().count(), differences }
 }

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod bases;
+mod cluster;
 mod data;
 mod endpoints;
 mod fitness;

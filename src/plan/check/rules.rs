@@ -3,7 +3,7 @@
 use crate::diagnostic::{Diagnostics, Placed};
 use crate::inventory::Inventory;
 use crate::plan::check::{
-    DataSet, Profiles, addresses, endpoints, fitness, loads, machines, network, ports, postgres_conf, tuning,
+    DataSet, Profiles, addresses, cluster, endpoints, fitness, loads, machines, network, ports, postgres_conf, tuning,
 };
 use crate::scenario::{Daemon, DatabaseUse, Endpoint, Round, Scenario};
 
@@ -72,6 +72,7 @@ pub fn apply_rules(written: Written<'_>, diagnostics: &mut Diagnostics) {
     machines::check_tools(written, diagnostics);
     addresses::check_addresses(written, diagnostics);
     tuning::check_tuning(written, diagnostics);
+    cluster::check_cluster(written, diagnostics);
     endpoints::check_endpoints(written, diagnostics);
     endpoints::check_documents(written, diagnostics);
     endpoints::check_database(written, diagnostics);

@@ -14,7 +14,7 @@ mod tuning;
 mod types;
 
 pub use columns::{Column, columns};
-pub use tuned::{ChangeRow, MachineTuning, PutBackRow, SettingRow, SumRow, Tuning, UndoneRows};
+pub use tuned::{ChangeRow, ClusterRows, MachineTuning, PutBackRow, SettingRow, SumRow, Tuning, UndoneRows};
 pub use types::{
     Ceiling, CeilingRow, CheckRow, DatabaseFacts, Fact, Group, Head, MachineFacts, Model, Network, ReasonText, Row,
     Section, Shows, Software, TrialTimes, UNKNOWN,

@@ -76,14 +76,18 @@ pub fn database(run: &StoredRun) -> Option<DatabaseFacts> {
 
 fn planned_facts(planned: &Database) -> Vec<(Text, Text)> {
     let pair = |name: &str, value: String| (Text::from(name), Text::from(value));
-    vec![
+    let cluster =
+        planned.cluster.as_ref().map(|cluster| pair("cluster", format!("{cluster}, which is the machine's own")));
+    let mut facts = vec![
         pair("machine", planned.machine.clone()),
         pair("address", format!("{}:{}", planned.address, planned.port)),
         pair("authentication", planned.authentication.clone()),
         pair("sslmode", planned.sslmode.clone()),
         pair("max_connections", planned.max_connections.to_string()),
         pair("data set", planned.data.clone()),
-    ]
+    ];
+    facts.extend(cluster);
+    facts
 }
 
 fn pairs(map: &std::collections::BTreeMap<String, String>) -> Vec<(Text, Text)> {

@@ -104,7 +104,10 @@ fn words(run: &StoredRun, happening: &Happening) -> Option<(String, Option<u64>)
         Happening::TrialFinished { trial, outcome, took_ms } => {
             (format!("trial {}: {}", trial_words(run, trial), outcome_words(outcome)), Some(*took_ms))
         }
-        Happening::DatabaseStopped { machine, exit, took_ms } => {
+        Happening::DatabaseStopped { machine, cluster: Some(cluster), took_ms, .. } => {
+            (format!("PostgreSQL {cluster} on {machine}: left to itself"), Some(*took_ms))
+        }
+        Happening::DatabaseStopped { machine, exit, took_ms, .. } => {
             let exit = exit.map_or_else(|| "how it ended is not known".to_owned(), |exit| exit.to_string());
             (format!("PostgreSQL on {machine}: stopped ({exit})"), Some(*took_ms))
         }

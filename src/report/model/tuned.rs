@@ -15,7 +15,20 @@ pub struct Tuning {
     /// resumed stands here again.
     pub machines: Vec<MachineTuning>,
     /// The settings of the PostgreSQL profile, by the machine of the cluster.
-    pub database: Vec<(Text, Vec<SettingRow>)>,
+    pub database: Vec<ClusterRows>,
+}
+
+/// The settings of a PostgreSQL cluster.
+#[derive(Debug)]
+pub struct ClusterRows {
+    /// Its machine.
+    pub machine: Text,
+    /// For people: which one it is.
+    pub title: Text,
+    /// Where it is the machine's own: `15/main`.
+    pub cluster: Option<Text>,
+    /// The profile's settings.
+    pub settings: Vec<SettingRow>,
 }
 
 /// A sum.
@@ -208,12 +221,20 @@ fn note(all: &mut Tuning, run: &StoredRun, event: &Happening) {
             of(all, run, machine, |_| true).compared = Some(compared_rows(compared, ours));
         }
         Happening::DatabaseStarted { machine, profile, .. } if !profile.is_empty() => {
-            let planned = run.plan.database.as_ref().and_then(|database| database.conf.as_ref());
+            let database = run.plan.database.as_ref();
+            let cluster = database.and_then(|database| database.cluster.as_ref()).map(Text::from);
+            let planned = database.and_then(|database| database.conf.as_ref());
             let rows = profile.iter().map(|tuned| {
                 let planned = planned.and_then(|conf| conf.settings.iter().find(|one| one.name == tuned.name));
                 setting(tuned, planned.map(|one| (one.from.as_str(), one.danger.as_deref())))
             });
-            all.database.push((Text::from(machine), rows.collect()));
+            let settings = rows.collect();
+            let title = match database.and_then(|database| database.cluster.as_ref()) {
+                Some(cluster) => format!("PostgreSQL {cluster} on {machine}, the machine's own"),
+                None => format!("PostgreSQL on {machine}"),
+            };
+            let (machine, title) = (Text::from(machine), Text::from(title));
+            all.database.push(ClusterRows { machine, title, cluster, settings });
         }
         _ => {}
     }

@@ -1,18 +1,14 @@
-//! The private cluster's profile: settings of the user's own, in a file of their own, held against what PostgreSQL says of
+//! A server's profile: settings of the user's own, in a file of their own, held against what PostgreSQL says of
 //! them before anything is restarted, and read back after it. A server that refuses a setting at its start would say so
 //! in its log only, and a setting that something else overrules would be said by nobody.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::agent::database::{Cluster, START_LIMIT, quoted};
-use crate::agent::database_value::same_value;
-use crate::agent::stop::stop;
+use crate::agent::database::server::{Server, quoted};
+use crate::agent::database::value::same_value;
 use crate::agent::tail_lines;
 use crate::wire::{DatabaseSetting, Failure, Tuned};
-
-/// The profile's file, beside `postgresql.conf`, which includes it.
-pub(in crate::agent) const DROP_IN: &str = "timetrial.conf";
 
 const CODE: &str = "postgres-setting";
 
@@ -43,23 +39,28 @@ struct Row {
     shown: String,
 }
 
-/// Gives the running cluster its profile. It may be another process afterwards.
-pub(in crate::agent) fn apply(cluster: &Cluster<'_>, process: &mut u64) -> Result<Vec<Tuned>, Failure> {
-    let settings = last_of_each(&cluster.request.settings);
+/// Gives the running cluster its profile. It may have been started anew then.
+pub(in crate::agent) fn apply(server: &mut dyn Server) -> Result<Vec<Tuned>, Failure> {
+    let settings = server.request().settings.clone();
+    let settings = last_of_each(&settings);
     if settings.is_empty() {
         return Ok(Vec::new());
     }
     settings.iter().try_for_each(|setting| may_be_set(setting))?;
-    let before = rows(cluster, &settings)?;
-    write(cluster, &settings)?;
-    check(cluster, &settings)?;
-    if needs_restart(&settings, &before) {
-        restart(cluster, process, &settings)?;
+    let before = rows(server, &settings)?;
+    write(server, &settings)?;
+    check(server, &settings)?;
+    refuse_overruled(server, &settings)?;
+    if server.must_restart() || needs_restart(&settings, &before) {
+        restart(server, &settings)?;
     } else {
-        reload(cluster)?;
+        reload(server)?;
     }
-    let after = rows(cluster, &settings)?;
-    Ok(settings.iter().map(|setting| tuned(setting, before.get(&key(setting)), after.get(&key(setting)))).collect())
+    let after = rows(server, &settings)?;
+    let told = |setting: &&DatabaseSetting| {
+        tuned(setting, server.drop_in(), before.get(&key(setting)), after.get(&key(setting)))
+    };
+    Ok(settings.iter().map(told).collect())
 }
 
 /// PostgreSQL minds no case in names, and takes the last of several.
@@ -80,7 +81,7 @@ fn may_be_set(setting: &DatabaseSetting) -> Result<(), Failure> {
     }
     if OURS.contains(&key(setting).as_str()) {
         let message = format!(
-            "`{}` ({}) can't be set by a profile: the campaign decides where its private cluster is and who gets in",
+            "`{}` ({}) can't be set by a profile: the campaign decides where its database is and who gets in",
             setting.name, setting.from
         );
         return Err(Failure::new(CODE, message).hint(format!("remove {}", setting.from)));
@@ -89,28 +90,33 @@ fn may_be_set(setting: &DatabaseSetting) -> Result<(), Failure> {
 }
 
 /// One line for each, in order: the number of a line names its setting.
-fn write(cluster: &Cluster<'_>, settings: &[&DatabaseSetting]) -> Result<(), Failure> {
+fn write(server: &dyn Server, settings: &[&DatabaseSetting]) -> Result<(), Failure> {
     let lines: String =
         settings.iter().map(|setting| format!("{} = {}\n", setting.name, quoted(&setting.value))).collect();
-    cluster.write(DROP_IN, &lines)
+    server.write_profile(&lines)
 }
 
 /// What the running server says of the file that it has not read yet. "Could not be applied" is what it says of a value
 /// that is wrong, and also of a good one that needs a restart; only trying tells them apart.
-fn check(cluster: &Cluster<'_>, settings: &[&DatabaseSetting]) -> Result<(), Failure> {
+fn check(server: &dyn Server, settings: &[&DatabaseSetting]) -> Result<(), Failure> {
     let sql = format!(
         "select sourceline, coalesce(error, '') from pg_file_settings \
-         where sourcefile like '%/{DROP_IN}' and error is not null order by sourceline;"
+         where sourcefile like '%/{}' and error is not null order by sourceline;",
+        server.drop_in()
     );
-    let text = cluster.psql("postgres", sql.into_bytes())?;
+    let text = server.psql("postgres", sql.into_bytes())?;
     let mut wrong = Vec::new();
     for line in text.lines() {
         let (number, error) = line.split_once('\t').unwrap_or((line, ""));
         let place = number.trim().parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+        // Behind the profile stands what the server itself needs: that waits for its start.
+        if place.is_some_and(|place| place >= settings.len()) && server.must_restart() {
+            continue;
+        }
         let Some(setting) = place.and_then(|place| settings.get(place)) else {
             return Err(Failure::new(CODE, format!("PostgreSQL can't read the profile: line {number}: {error}")));
         };
-        if let Some(words) = tried(cluster, settings, setting)? {
+        if let Some(words) = tried(server, settings, setting)? {
             wrong.push((*setting, words));
         }
     }
@@ -120,19 +126,49 @@ fn check(cluster: &Cluster<'_>, settings: &[&DatabaseSetting]) -> Result<(), Fai
     Err(Failure::new(CODE, message).detail(others).hint(format!("mend or remove {}", first.from)))
 }
 
+/// A value that stands in a later file, as one of `ALTER SYSTEM` does, would win: that is known before anything is restarted.
+fn refuse_overruled(server: &dyn Server, settings: &[&DatabaseSetting]) -> Result<(), Failure> {
+    let drop_in = server.drop_in();
+    let sql = format!(
+        "select distinct on (ours.seqno) ours.sourceline, later.sourcefile || ':' || later.sourceline, later.setting \
+         from pg_file_settings ours join pg_file_settings later on lower(later.name) = lower(ours.name) and later.seqno > ours.seqno \
+         where ours.sourcefile like '%/{drop_in}' and later.sourcefile not like '%/{drop_in}' \
+         and later.setting is distinct from ours.setting order by ours.seqno, later.seqno desc;"
+    );
+    let text = server.psql("postgres", sql.into_bytes())?;
+    let overruled = text.lines().filter_map(|line| {
+        let [number, place, value] = line.split('\t').collect::<Vec<_>>()[..] else { return None };
+        let setting = settings.get(number.trim().parse::<usize>().ok()?.checked_sub(1)?)?;
+        Some((*setting, place.to_owned(), value.to_owned()))
+    });
+    let overruled: Vec<(&DatabaseSetting, String, String)> = overruled.collect();
+    let Some((first, place, value)) = overruled.first() else { return Ok(()) };
+    let words = |name: &str, from: &str, place: &str, value: &str| {
+        let by = if place.contains("/postgresql.auto.conf:") { " (ALTER SYSTEM)" } else { "" };
+        format!("`{name}` ({from}) would not take: {place}{by} sets it to {value} and wins")
+    };
+    let line = |(setting, place, value): &(&DatabaseSetting, String, String)| {
+        words(&setting.name, &setting.from, place, value)
+    };
+    let hint = if place.contains("/postgresql.auto.conf:") {
+        format!("ALTER SYSTEM RESET {}, if nobody needs it; or remove {}", first.name, first.from)
+    } else {
+        format!("remove {}, or the line that wins", first.from)
+    };
+    let failure = Failure::new(CODE, words(&first.name, &first.from, place, value)).hint(hint);
+    Err(failure.detail(overruled[1..].iter().map(line)))
+}
+
 /// Has a server that never starts read this one setting: its words, where it refuses it.
 fn tried(
-    cluster: &Cluster<'_>,
+    server: &dyn Server,
     settings: &[&DatabaseSetting],
     setting: &DatabaseSetting,
 ) -> Result<Option<String>, Failure> {
     // Other lines of the file may be wrong too, and it would speak of those.
-    cluster.write(DROP_IN, "")?;
-    let data = cluster.data.display().to_string();
-    let said = format!("{}={}", setting.name, setting.value);
-    let start = cluster.start_of("postgres", &["-D", &data, "-c", &said, "-C", &setting.name])?;
-    let output = cluster.agent.processes.run(start, START_LIMIT)?;
-    write(cluster, settings)?;
+    server.write_profile("")?;
+    let output = server.dry_start(&setting.name, &setting.value)?;
+    write(server, settings)?;
     if output.exit.is_success() {
         return Ok(None);
     }
@@ -161,22 +197,15 @@ fn needs_restart(settings: &[&DatabaseSetting], before: &BTreeMap<String, Row>) 
     })
 }
 
-fn restart(cluster: &Cluster<'_>, process: &mut u64, settings: &[&DatabaseSetting]) -> Result<(), Failure> {
-    let stopped = stop(&cluster.agent.processes, *process, Duration::from_secs(20))?;
-    if !stopped.still_alive.is_empty() {
-        return Err(
-            Failure::new("database", "PostgreSQL could not be stopped for its restart").detail(stopped.still_alive)
-        );
-    }
-    *process = cluster.launch()?;
-    cluster.await_start(*process).map_err(|failure| {
-        if failure.code == "database-died" { not_started(cluster, *process, settings, failure) } else { failure }
+fn restart(server: &mut dyn Server, settings: &[&DatabaseSetting]) -> Result<(), Failure> {
+    server.restart().map_err(|failure| {
+        if failure.code == "database-died" { not_started(server, settings, failure) } else { failure }
     })
 }
 
 /// Names the setting that the server's last words are about, as far as they name one.
-fn not_started(cluster: &Cluster<'_>, process: u64, settings: &[&DatabaseSetting], failure: Failure) -> Failure {
-    let log = cluster.agent.processes.with(process, |entry| entry.stderr.last(8192)).unwrap_or_default();
+fn not_started(server: &dyn Server, settings: &[&DatabaseSetting], failure: Failure) -> Failure {
+    let log = server.last_words();
     let why = words(&log).unwrap_or_else(|| failure.message.clone());
     let (who, hint) = match blamed(&String::from_utf8_lossy(&log), settings) {
         Some(setting) => {
@@ -200,10 +229,10 @@ fn blamed<'a>(log: &str, settings: &[&'a DatabaseSetting]) -> Option<&'a Databas
 }
 
 /// Has the server read its files again, and waits until it has.
-fn reload(cluster: &Cluster<'_>) -> Result<(), Failure> {
-    let loaded = || cluster.psql("postgres", b"select pg_conf_load_time();".to_vec());
+fn reload(server: &dyn Server) -> Result<(), Failure> {
+    let loaded = || server.psql("postgres", b"select pg_conf_load_time();".to_vec());
     let before = loaded()?;
-    cluster.psql("postgres", b"select pg_reload_conf();".to_vec())?;
+    server.psql("postgres", b"select pg_reload_conf();".to_vec())?;
     let deadline = Instant::now() + Duration::from_secs(10);
     // Each of our sessions is new, and has what the server has.
     while loaded()? == before {
@@ -215,7 +244,7 @@ fn reload(cluster: &Cluster<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn rows(cluster: &Cluster<'_>, settings: &[&DatabaseSetting]) -> Result<BTreeMap<String, Row>, Failure> {
+fn rows(server: &dyn Server, settings: &[&DatabaseSetting]) -> Result<BTreeMap<String, Row>, Failure> {
     let names: Vec<String> = settings.iter().map(|setting| format!("'{}'", key(setting))).collect();
     let sql = format!(
         "select lower(name), replace(setting, E'\\n', ' '), coalesce(unit, ''), vartype, context, \
@@ -223,7 +252,7 @@ fn rows(cluster: &Cluster<'_>, settings: &[&DatabaseSetting]) -> Result<BTreeMap
          from pg_settings where lower(name) in ({});",
         names.join(", ")
     );
-    let text = cluster.psql("postgres", sql.into_bytes())?;
+    let text = server.psql("postgres", sql.into_bytes())?;
     Ok(text.lines().filter_map(row).collect())
 }
 
@@ -249,7 +278,7 @@ fn is_same(setting: &DatabaseSetting, row: &Row) -> bool {
 }
 
 /// What became of a setting, by what was read back.
-fn tuned(setting: &DatabaseSetting, before: Option<&Row>, after: Option<&Row>) -> Tuned {
+fn tuned(setting: &DatabaseSetting, drop_in: &str, before: Option<&Row>, after: Option<&Row>) -> Tuned {
     let shown = |row: Option<&Row>| row.map(|row| row.shown.clone());
     let mut tuned = Tuned {
         name: setting.name.clone(),
@@ -271,7 +300,7 @@ fn tuned(setting: &DatabaseSetting, before: Option<&Row>, after: Option<&Row>) -
         Some("it waits for a restart".to_owned())
     } else if file == "postgresql.auto.conf" {
         Some("postgresql.auto.conf (ALTER SYSTEM) wins over the profile".to_owned())
-    } else if file != DROP_IN && !file.is_empty() {
+    } else if file != drop_in && !file.is_empty() {
         Some(format!("{file} wins over the profile"))
     } else if !tuned.took {
         Some(format!("PostgreSQL reads it back as {}", row.shown))
@@ -284,6 +313,8 @@ fn tuned(setting: &DatabaseSetting, before: Option<&Row>, after: Option<&Row>) -
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const DROP_IN: &str = "timetrial.conf";
 
     fn setting(name: &str, value: &str) -> DatabaseSetting {
         DatabaseSetting { name: name.to_owned(), value: value.to_owned(), from: format!("today.conf:{}", name.len()) }
@@ -299,7 +330,7 @@ mod tests {
     fn what_was_read_back_decides() {
         let asked = setting("work_mem", "32MB");
         let outcome = |row: Option<&Row>| {
-            let tuned = tuned(&asked, None, row);
+            let tuned = tuned(&asked, DROP_IN, None, row);
             (tuned.took, tuned.why.unwrap_or_default())
         };
         assert_eq!(outcome(Some(&read("32768", DROP_IN))), (true, String::new()));
@@ -310,7 +341,7 @@ mod tests {
         let waits = Row { pending_restart: true, ..read("32768", DROP_IN) };
         assert_eq!(outcome(Some(&waits)), (false, "it waits for a restart".to_owned()));
         assert_eq!(outcome(None), (false, "no library that is loaded knows it".to_owned()));
-        let own = tuned(&setting("wal_buffers", "-1"), None, Some(&read("512", "")));
+        let own = tuned(&setting("wal_buffers", "-1"), DROP_IN, None, Some(&read("512", "")));
         assert_eq!((own.took, own.why), (true, None));
     }
 
