@@ -75,7 +75,7 @@ fn a_governor_that_a_machine_has_not_is_refused_unless_it_is_optional() {
     refused_unless(
         "",
         keys,
-        &["cpu.governor = performance (", "day.toml:", "can't be made: this kernel has no such setting"],
+        &["cpu.governor = performance (scenarios/day.toml:", "can't be made: this kernel has no such setting"],
         agreed,
     );
 }
