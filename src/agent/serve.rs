@@ -15,7 +15,7 @@ use crate::agent::process::{PassOn, Start};
 use crate::agent::state::{self, State};
 use crate::agent::stop::{self, stop_all};
 use crate::agent::surroundings::{Agent, resolve};
-use crate::agent::{calm, database, facts, kept, listeners, lock, probe, procfs, provision, tuning, work};
+use crate::agent::{calm, database, facts, identity, kept, listeners, lock, probe, procfs, provision, tuning, work};
 use crate::wire::{self, Failure, FromAgent, Member, Notice, Reply, Request, StartRequest, ToAgent, WorkFile, frame};
 
 /// What wakes the agent's main thread.
@@ -143,7 +143,10 @@ fn answer(agent: &Agent, request: Request) -> Result<Reply, Failure> {
         Request::Hello { protocol, run, owner, ca_bundle, proxy } => {
             hello(agent, protocol, &run, &owner, Downloads { ca_bundle, proxy })
         }
-        Request::ReadFacts => Ok(Reply::Facts(Box::new(facts::read(&directory(agent)?, &agent.identity)))),
+        Request::ReadFacts => {
+            let nameless = identity::is_nameless(&agent.identity, &agent.processes);
+            Ok(Reply::Facts(Box::new(facts::read(&directory(agent)?, &agent.identity, nameless))))
+        }
         Request::Listeners { port } => Ok(Reply::Listeners { listeners: listeners::on(port) }),
         Request::PackageRoot { name, suite, packages } => {
             provision::package_root(agent, &name, &suite, &packages, provision::Purpose::Running)
