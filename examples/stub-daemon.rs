@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -57,6 +58,18 @@ struct Flags {
     /// Ends after so many milliseconds
     #[arg(long)]
     die_after: Option<u64>,
+    /// The exit code of that end
+    #[arg(long, default_value_t = 3)]
+    die_code: i32,
+    /// That end is a KILL, as by a kernel that is short of memory
+    #[arg(long)]
+    die_killed: bool,
+    /// Answers with status 500 after so many milliseconds
+    #[arg(long)]
+    fail_after: Option<u64>,
+    /// Listens on this address in place of that of `--bind`
+    #[arg(long)]
+    only: Option<String>,
     /// Uses a whole CPU
     #[arg(long)]
     busy: bool,
@@ -64,6 +77,9 @@ struct Flags {
     #[arg(long, hide = true)]
     role: Option<String>,
 }
+
+/// Whether it answers with errors from now on.
+static FAILING: AtomicBool = AtomicBool::new(false);
 
 fn main() -> std::io::Result<()> {
     let flags = Flags::parse();
@@ -113,8 +129,10 @@ fn serve(flags: Flags) -> std::io::Result<()> {
             thread::sleep(Duration::from_secs(600));
         }
     }
-    let listener = TcpListener::bind(&flags.bind)?;
-    println!("stub: listening on {}", flags.bind);
+    let port = flags.bind.rsplit(':').next().unwrap_or_default();
+    let bind = flags.only.as_ref().map_or_else(|| flags.bind.clone(), |only| format!("{only}:{port}"));
+    let listener = TcpListener::bind(&bind)?;
+    println!("stub: listening on {bind}");
     let flags: &'static Flags = Box::leak(Box::new(flags));
     for stream in listener.incoming() {
         let stream = stream?;
@@ -126,10 +144,20 @@ fn serve(flags: Flags) -> std::io::Result<()> {
 /// What goes on beside the answering.
 fn misbehave(flags: &Flags) {
     if let Some(after) = flags.die_after {
+        let (code, killed) = (flags.die_code, flags.die_killed);
         thread::spawn(move || {
             thread::sleep(Duration::from_millis(after));
             eprintln!("stub: out of luck");
-            std::process::exit(3);
+            if killed {
+                let _ = nix::sys::signal::raise(Signal::SIGKILL);
+            }
+            std::process::exit(code);
+        });
+    }
+    if let Some(after) = flags.fail_after {
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(after));
+            FAILING.store(true, Ordering::Release);
         });
     }
     if flags.busy {
@@ -167,11 +195,11 @@ fn converse(stream: TcpStream, flags: &Flags) -> std::io::Result<()> {
         if flags.mute {
             continue;
         }
-        let body = body(&path, flags);
+        let status = if FAILING.load(Ordering::Acquire) { 500 } else { flags.status };
+        let body = body(&path, status, flags);
         let connection = if flags.close { "close" } else { "keep-alive" };
         let head = format!(
-            "HTTP/1.1 {} Stub\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: {connection}\r\n\r\n",
-            flags.status,
+            "HTTP/1.1 {status} Stub\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: {connection}\r\n\r\n",
             body.len()
         );
         writer.write_all(&[head.as_bytes(), &body].concat())?;
@@ -182,11 +210,11 @@ fn converse(stream: TcpStream, flags: &Flags) -> std::io::Result<()> {
     Ok(())
 }
 
-fn body(path: &str, flags: &Flags) -> Vec<u8> {
+fn body(path: &str, status: u16, flags: &Flags) -> Vec<u8> {
     if flags.wrong_document {
         return br#"{"hello": "moon", "extra": 1}"#.to_vec();
     }
-    if flags.status != 200 {
+    if status != 200 {
         return b"the stub is out of order\n".to_vec();
     }
     let beside = Path::new(path.trim_start_matches('/')).with_extension("json");

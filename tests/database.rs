@@ -93,6 +93,7 @@ impl Agent {
             from: format!("profile.conf:{}", line + 1),
         };
         let request = DatabaseRequest {
+            cluster: None,
             root: self.root.clone(),
             version: 15,
             address: "127.0.0.1".to_owned(),

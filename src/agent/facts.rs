@@ -38,8 +38,8 @@ const SYSCTL: [&str; 22] = [
 /// Programs that provisioning needs.
 const NEEDED: [&str; 3] = ["apt-get", "dpkg-deb", "apt-cache"];
 
-/// Reads all facts.
-pub fn read(state_directory: &Path, identity: &Identity) -> Facts {
+/// Reads all facts; whether who daemons run as has no name is asked by who can start a program for it.
+pub fn read(state_directory: &Path, identity: &Identity, nameless: bool) -> Facts {
     let memory = memory().map(|machine| bounded(machine, &limits(Path::new(CGROUPS), &own_cgroups())));
     let (distribution, suite) = os_release();
     Facts {
@@ -60,6 +60,7 @@ pub fn read(state_directory: &Path, identity: &Identity) -> Facts {
         cpu_governor: text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         nofile: nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).ok(),
         user: identity.name.clone(),
+        nameless,
         sysctl: sysctl(),
         missing: NEEDED
             .iter()

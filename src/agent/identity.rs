@@ -1,6 +1,14 @@
 //! Who daemons, generators and PostgreSQL run as: never root.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
 use nix::unistd::{Gid, Uid};
+
+use crate::agent::lookup;
+use crate::agent::process::{PassOn, Processes, Start};
+use crate::command::Exit;
 
 /// A user to run as.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +51,40 @@ fn nobody() -> (Uid, Gid) {
 }
 
 fn name_of(uid: Uid) -> String {
-    let text = uid.as_raw().to_string();
-    passwd_entry(|fields| fields.get(2) == Some(&text.as_str())).map_or(text.clone(), |(_, _, name)| name)
+    entry_of(uid).map_or_else(|| uid.to_string(), |(_, _, name)| name)
+}
+
+fn entry_of(uid: Uid) -> Option<(u32, u32, String)> {
+    let text = uid.to_string();
+    passwd_entry(|fields| fields.get(2) == Some(&text.as_str()))
+}
+
+/// What `getent` ends with where nobody has what it was asked for.
+const NOBODY_HAS_IT: Exit = Exit::Code { code: 2 };
+
+/// Users of a directory in the network are asked for over that.
+const NAME_LIMIT: Duration = Duration::from_secs(10);
+
+/// Whether nothing on this machine has a name for this user, as in a container that is started with any number. One who
+/// is not in `/etc/passwd` may come from elsewhere (LDAP, systemd): the machine's own `getent` knows, and where there is
+/// none, nobody does.
+pub fn is_nameless(identity: &Identity, processes: &Processes) -> bool {
+    if entry_of(identity.uid).is_some() {
+        return false;
+    }
+    let Some(program) = lookup("getent") else { return false };
+    let start = Start {
+        label: "getent".to_owned(),
+        program,
+        arguments: vec!["passwd".into(), identity.uid.to_string().into()],
+        environment: std::collections::BTreeMap::new(),
+        directory: PathBuf::from("/"),
+        identity: None,
+        death_signal: Signal::SIGKILL,
+        input: Vec::new(),
+        pass_on: PassOn::Nothing,
+    };
+    processes.run(start, NAME_LIMIT).is_ok_and(|output| output.exit == NOBODY_HAS_IT)
 }
 
 /// User and group of a name.
@@ -64,6 +104,6 @@ fn passwd_entry(wanted: impl Fn(&[&str]) -> bool) -> Option<(u32, u32, String)> 
 }
 
 /// The home directory of the agent's own user.
-pub fn home() -> Option<std::path::PathBuf> {
+pub fn home() -> Option<PathBuf> {
     std::env::var_os("HOME").filter(|home| !home.is_empty()).map(Into::into)
 }

@@ -46,6 +46,20 @@ pub fn kept(state: &Path) -> Vec<Kept> {
     lines.collect()
 }
 
+/// What stays on a machine that was tuned once, whoever cleans it: the lock of its tuning. Somebody may have opened it and
+/// be about to lock it: were it removed now, he would lock a file that is gone, and the next one another.
+pub fn staying(tuning_place: &Path) -> Option<Kept> {
+    let lock = tuning_place.join("lock");
+    let found = fs::symlink_metadata(&lock).ok().filter(fs::Metadata::is_file)?;
+    let why = "it holds no data, and without it two campaigns could tune this machine at once";
+    Some(Kept {
+        name: lock.display().to_string(),
+        what: "lock of who tunes this machine".to_owned(),
+        bytes: found.len(),
+        stays: Some(why.to_owned()),
+    })
+}
+
 /// Removes it; what that was.
 pub fn remove(state: &Path) -> Result<Vec<Kept>, Failure> {
     // What is behind a link was put there by somebody else, or for something else.
@@ -89,7 +103,7 @@ fn of(folder: &Path, (one, several): (&str, &str), entries: &[PathBuf]) -> Kept 
         Err(_) => 0,
     });
     let what = format!("{} {}", entries.len(), if entries.len() == 1 { one } else { several });
-    Kept { name: folder.display().to_string(), what, bytes: bytes.sum() }
+    Kept { name: folder.display().to_string(), what, bytes: bytes.sum(), stays: None }
 }
 
 #[cfg(test)]
@@ -127,6 +141,17 @@ mod tests {
         }
         assert!(!place.path().join("requests").exists() && !place.path().join("apt").exists());
     }
+
+    #[test]
+    fn the_lock_of_a_machines_tuning_is_told_and_stays() {
+        let place = tempfile::tempdir().unwrap();
+        assert_eq!(staying(place.path()), None);
+        fs::write(place.path().join("lock"), "").unwrap();
+        let told = staying(place.path()).unwrap();
+        assert_eq!((told.name, told.bytes), (place.path().join("lock").display().to_string(), 0));
+        assert!(told.stays.is_some());
+    }
+
     #[test]
     fn what_is_behind_a_link_is_not_removed() {
         let place = tempfile::tempdir().unwrap();

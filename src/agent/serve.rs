@@ -15,8 +15,10 @@ use crate::agent::process::{PassOn, Start};
 use crate::agent::state::{self, State};
 use crate::agent::stop::{self, stop_all};
 use crate::agent::surroundings::{Agent, resolve};
-use crate::agent::{calm, database, facts, kept, listeners, lock, probe, procfs, provision, tuning, work};
-use crate::wire::{self, Failure, FromAgent, Member, Notice, Reply, Request, StartRequest, ToAgent, WorkFile, frame};
+use crate::agent::{calm, database, facts, identity, kept, listeners, lock, probe, procfs, provision, tuning, work};
+use crate::wire::{
+    self, Failure, FromAgent, Kept, Member, Notice, Reply, Request, StartRequest, ToAgent, WorkFile, frame,
+};
 
 /// What wakes the agent's main thread.
 enum Wake {
@@ -143,7 +145,10 @@ fn answer(agent: &Agent, request: Request) -> Result<Reply, Failure> {
         Request::Hello { protocol, run, owner, ca_bundle, proxy } => {
             hello(agent, protocol, &run, &owner, Downloads { ca_bundle, proxy })
         }
-        Request::ReadFacts => Ok(Reply::Facts(Box::new(facts::read(&directory(agent)?, &agent.identity)))),
+        Request::ReadFacts => {
+            let nameless = identity::is_nameless(&agent.identity, &agent.processes);
+            Ok(Reply::Facts(Box::new(facts::read(&directory(agent)?, &agent.identity, nameless))))
+        }
         Request::Listeners { port } => Ok(Reply::Listeners { listeners: listeners::on(port) }),
         Request::PackageRoot { name, suite, packages } => {
             provision::package_root(agent, &name, &suite, &packages, provision::Purpose::Running)
@@ -183,8 +188,8 @@ fn answer(agent: &Agent, request: Request) -> Result<Reply, Failure> {
         Request::Probe { address, port, path, protocol, timeout_ms } => {
             Ok(Reply::Answer(probe::probe(&address, port, &path, &protocol, Duration::from_millis(timeout_ms))))
         }
-        Request::Kept => Ok(Reply::Kept { kept: kept::kept(&agent.state()?.directory) }),
-        Request::RemoveKept => Ok(Reply::Kept { kept: kept::remove(&agent.state()?.directory)? }),
+        Request::Kept => Ok(told_kept(agent, kept::kept(&agent.state()?.directory))),
+        Request::RemoveKept => Ok(told_kept(agent, kept::remove(&agent.state()?.directory)?)),
         Request::Look { settings, cluster } => tuning::look(agent, &settings, cluster.as_ref()),
         Request::Tune { settings, nofile } => tuning::tune(agent, &settings, nofile),
         Request::VerifyTuning => tuning::verify(agent),
@@ -194,6 +199,12 @@ fn answer(agent: &Agent, request: Request) -> Result<Reply, Failure> {
         }
         Request::Goodbye => Err(Failure::new("protocol", "goodbye is the main thread's to answer")),
     }
+}
+
+/// What is kept or was removed, and what stays in any case.
+fn told_kept(agent: &Agent, mut kept: Vec<Kept>) -> Reply {
+    kept.extend(kept::staying(&agent.tuning_place));
+    Reply::Kept { kept }
 }
 
 /// Where the agent keeps things.

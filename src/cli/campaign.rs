@@ -1,8 +1,10 @@
 //! `run`: a whole campaign, wired: plan, agents, store, display, report.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::Path;
+use std::rc::Rc;
 
 use jiff::Timestamp;
 
@@ -13,16 +15,14 @@ use crate::cli::{consent, exit, files, signals, stored};
 use crate::diagnostic::printable;
 use crate::display::{Display, Style};
 use crate::event::{Recorder, Write};
-use crate::plan::{Machine, input_name};
-use crate::run::{Campaign, RunError, StopHandle, Summary, run as run_campaign, stop_channel};
+use crate::plan::{Machine, Plan, input_name};
+use crate::run::{Campaign, Resumed, RunError, StopHandle, Summary, run as run_campaign, stop_channel};
 use crate::store::{Controller, RunWriter, run_id};
 
 /// Joins the store and the display: what happens is kept first and shown then.
-pub struct Wired<'a> {
-    /// The store.
-    pub store: &'a mut RunWriter,
-    /// The display.
-    pub display: &'a std::cell::RefCell<Display>,
+struct Wired<'a> {
+    store: &'a mut RunWriter,
+    display: &'a RefCell<Display>,
 }
 
 impl Recorder for Wired<'_> {
@@ -46,12 +46,11 @@ pub fn run(arguments: &RunArguments, format: Format) -> Result<u8, Problem> {
         files::show(&diagnostics, format)?;
     }
     let plan = files::make_plan(&project)?;
-    let asks = consent::needed(&plan, arguments.yes)?;
     let run = run_id(Timestamp::now(), &plan.scenario, salt());
     let connector = Connector::new(&project.inventory.place.file.path, &run, &project.inputs);
-    let certificates = connector.certificates(&plan.machines)?;
     let inputs: BTreeMap<String, Vec<u8>> =
         project.inputs.into_iter().map(|file| (input_name(&file.name), file.bytes)).collect();
+    let ready = Ready::new(&plan, &run, &inputs, &connector, arguments.yes, format)?;
     let store = &arguments.store.directory;
     let unmade = |error: std::io::Error| {
         let error =
@@ -59,25 +58,61 @@ pub fn run(arguments: &RunArguments, format: Format) -> Result<u8, Problem> {
         Problem::new(exit::WRONG_INPUT, error).hint("choose a store that can be written with --store DIR")
     };
     let mut writer = RunWriter::create(store, &run, &plan, &inputs).map_err(unmade)?;
-    let directory = writer.directory().to_owned();
-    let display = std::rc::Rc::new(std::cell::RefCell::new(Display::new(style(format))));
-    let (handle, stop) = stop_channel();
-    let confirm = consent::asker(&display);
-    let owner = owner(&run);
-    writer.controller(&controller(&project.inventory.place.file.path, &owner)).map_err(unmade)?;
-    let campaign = Campaign {
-        plan: &plan,
-        run: &run,
-        inputs: &inputs,
-        certificates: &certificates,
-        owner,
-        confirm: asks.then_some(&confirm),
-        stop,
-        resumed: None,
-    };
-    let mut wired = Wired { store: &mut writer, display: &display };
-    let summary = in_runtime(&campaign, handle, &connector, &mut wired)?;
-    finish(&directory, writer, &summary, format)
+    writer.controller(&controller(&project.inventory.place.file.path, &ready.owner)).map_err(unmade)?;
+    ready.carry_out(writer, None)
+}
+
+/// A campaign that can begin, or go on, once its record is there.
+pub struct Ready<'a> {
+    plan: &'a Plan,
+    run: &'a str,
+    inputs: &'a BTreeMap<String, Vec<u8>>,
+    connector: &'a Connector,
+    certificates: BTreeMap<String, String>,
+    /// Whether the user is asked before this machine is changed.
+    asks: bool,
+    format: Format,
+    /// Who runs it.
+    pub owner: String,
+    /// What shows it.
+    pub display: Rc<RefCell<Display>>,
+}
+
+impl<'a> Ready<'a> {
+    /// Sees that the user agrees, or can be asked, and that all files for the machines are there.
+    pub fn new(
+        plan: &'a Plan,
+        run: &'a str,
+        inputs: &'a BTreeMap<String, Vec<u8>>,
+        connector: &'a Connector,
+        agreed: bool,
+        format: Format,
+    ) -> Result<Self, Problem> {
+        let asks = consent::needed(plan, agreed)?;
+        let certificates = connector.certificates(&plan.machines)?;
+        let display = Rc::new(RefCell::new(Display::new(style(format))));
+        Ok(Self { plan, run, inputs, connector, certificates, asks, format, owner: owner(run), display })
+    }
+
+    /// Carries it out, up to the exit code.
+    pub fn carry_out(self, mut writer: RunWriter, resumed: Option<&Resumed>) -> Result<u8, Problem> {
+        let directory = writer.directory().to_owned();
+        let (handle, stop) = stop_channel();
+        let confirm = consent::asker(&self.display);
+        let campaign = Campaign {
+            plan: self.plan,
+            run: self.run,
+            inputs: self.inputs,
+            certificates: &self.certificates,
+            owner: self.owner,
+            confirm: self.asks.then_some(&confirm),
+            stop,
+            resumed,
+        };
+        let mut wired = Wired { store: &mut writer, display: &self.display };
+        let summary = in_runtime(&campaign, handle, self.connector, &mut wired)?;
+        finish(&directory, writer, &summary, self.format)
+    }
 }
 
 /// What whoever resumes the run must know of this process.
@@ -88,7 +123,7 @@ pub fn controller(hosts: &Path, owner: &str) -> Controller {
 }
 
 /// How events are shown in this format.
-pub fn style(format: Format) -> Style {
+fn style(format: Format) -> Style {
     match format {
         Format::Json => Style::Json,
         Format::Human if std::io::stderr().is_terminal() => Style::Bar,
@@ -103,7 +138,7 @@ fn salt() -> u16 {
 }
 
 /// Runs a campaign, and minds what the user sends it meanwhile.
-pub fn in_runtime(
+fn in_runtime(
     campaign: &Campaign<'_>,
     handle: StopHandle,
     connector: &Connector,
@@ -144,7 +179,7 @@ pub fn owner(run: &str) -> String {
 }
 
 /// The manifest, the report, the last words, and the exit code.
-pub fn finish(directory: &Path, writer: RunWriter, summary: &Summary, format: Format) -> Result<u8, Problem> {
+fn finish(directory: &Path, writer: RunWriter, summary: &Summary, format: Format) -> Result<u8, Problem> {
     if !matches!(summary.error, Some(RunError::Record(_))) {
         writer.complete().map_err(|error| {
             Problem::new(exit::FAILED, anyhow::Error::new(error).context("can't complete the run's record"))

@@ -253,7 +253,8 @@ impl Line {
     }
 
     fn kept(kept: Kept, removed: bool) -> Self {
-        Self { what: kept.what, name: kept.name, bytes: Some(kept.bytes), removed, stays: None }
+        let Kept { name, what, bytes, stays } = kept;
+        Self { what, name, bytes: Some(bytes), removed: removed && stays.is_none(), stays }
     }
 
     fn json(&self) -> serde_json::Value {

@@ -180,7 +180,11 @@ fn lines(facts: &Facts, place: &str) -> Vec<String> {
         format!("{} x {}, {}", facts.cpus, facts.cpu_model.clone().unwrap_or_else(unknown), facts.architecture),
         format!("memory {}, {} available", bytes(facts.memory_bytes), bytes(facts.memory_available_bytes)),
         format!("cache in {place}, {} free", bytes(facts.disk_free_bytes)),
-        format!("daemons run as {}", facts.user),
+        if facts.nameless {
+            format!("daemons run as user {}, which has no name: no PostgreSQL can be made here", facts.user)
+        } else {
+            format!("daemons run as {}", facts.user)
+        },
     ];
     lines
         .extend(facts.virtualization.iter().map(|kind| format!("{kind}: its neighbours can be heard in every figure")));

@@ -5,16 +5,15 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 
 use crate::cli::arguments::{Format, ResumeArguments};
-use crate::cli::campaign::{Wired, controller, finish, in_runtime, owner, style};
+use crate::cli::campaign::{Ready, controller};
 use crate::cli::connect::Connector;
 use crate::cli::error::Problem;
 use crate::cli::main::print;
-use crate::cli::{consent, exit, stored};
+use crate::cli::{exit, stored};
 use crate::diagnostic::printable;
-use crate::display::Display;
 use crate::event::Outcome;
 use crate::metric::counted;
-use crate::run::{Campaign, Resumed, stop_channel};
+use crate::run::Resumed;
 use crate::store::{self, Resumption, RunState};
 
 /// `resume`
@@ -27,30 +26,12 @@ pub fn resume(arguments: &ResumeArguments, format: Format) -> Result<u8, Problem
     let (hosts, run) = (hosts(arguments, &resumption)?, resumption.id.clone());
     let (plan, inputs) = (resumption.run.plan.clone(), resumption.inputs.clone());
     let connector = Connector::again(&hosts, &run, &inputs);
-    let certificates = connector.certificates(&plan.machines)?;
-    let asks = consent::needed(&plan, arguments.yes)?;
-    let display = std::rc::Rc::new(std::cell::RefCell::new(Display::new(style(format))));
-    found(&resumption).iter().for_each(|line| display.borrow().say(&printable(line)));
+    let ready = Ready::new(&plan, &run, &inputs, &connector, arguments.yes, format)?;
+    found(&resumption).iter().for_each(|line| ready.display.borrow().say(&printable(line)));
     // A run that was cut off before its first event has touched nothing: it begins.
     let resumed = resumption.has_begun().then(|| resumed(&resumption));
-    let owner = owner(&run);
-    let mut writer = resumption.begin(&controller(&hosts, &owner)).map_err(unwritten)?;
-    let directory = writer.directory().to_owned();
-    let (handle, stop) = stop_channel();
-    let confirm = consent::asker(&display);
-    let campaign = Campaign {
-        plan: &plan,
-        run: &run,
-        inputs: &inputs,
-        certificates: &certificates,
-        owner,
-        confirm: asks.then_some(&confirm),
-        stop,
-        resumed: resumed.as_ref(),
-    };
-    let mut wired = Wired { store: &mut writer, display: &display };
-    let summary = in_runtime(&campaign, handle, &connector, &mut wired)?;
-    finish(&directory, writer, &summary, format)
+    let writer = resumption.begin(&controller(&hosts, &ready.owner)).map_err(unwritten)?;
+    ready.carry_out(writer, resumed.as_ref())
 }
 
 fn unwritten(error: std::io::Error) -> Problem {

@@ -5,6 +5,7 @@ pub mod check;
 pub mod document;
 mod model;
 mod network;
+mod port_ranges;
 mod roles;
 mod template;
 mod text;
@@ -18,6 +19,7 @@ pub use model::{
     Build, Daemon, Database, DatabaseUse, Docker, Document, FORMAT, Load, Machine, NetworkCheck, NetworkPair,
     NetworkTool, Plan, Process, Provision, ProvisionKind, Ssh, Transport, Trial, Wait, WorkersAt,
 };
+pub use port_ranges::port_ranges;
 pub use roles::lone_machine;
 pub use text::text;
 pub use tuning::{ConfSetting, NoFile, PostgresConf, TunedSetting, Tuning};

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::command::shell_words;
 use crate::metric::counted;
 use crate::plan::{
-    Database, Machine, NetworkPair, NetworkTool, Plan, Provision, ProvisionKind, Transport, Trial, text_tuning,
+    Daemon, Database, Machine, NetworkPair, NetworkTool, Plan, Provision, ProvisionKind, Transport, Trial, text_tuning,
 };
 use crate::tool;
 
@@ -21,44 +21,45 @@ fn write_all(plan: &Plan, to: &mut String) -> std::fmt::Result {
     writeln!(to, "{}", plan.title)?;
     writeln!(
         to,
-        "scenario {}: {} of {}, about {} once everything is provisioned\n",
+        "scenario {}: {} of {}, about {} once everything is provisioned",
         plan.scenario,
         counted(plan.trials.len(), "trial"),
         counted(plan.daemons.len(), "daemon"),
         clock(plan.estimate_s())
     )?;
-    writeln!(to, "Machines")?;
+    write_machines(plan, to)?;
+    // Steps are counted through, up to the last one after the trials.
+    let mut step = 0;
+    write_before(plan, &mut step, to)?;
+    write_trials(plan, to)?;
+    write_after(plan, &mut step, to)?;
+    write_commands(plan, to)
+}
+
+fn write_machines(plan: &Plan, to: &mut String) -> std::fmt::Result {
+    writeln!(to, "\nMachines")?;
     for machine in &plan.machines {
         let (name, roles) = (&machine.name, machine.roles.join(", "));
         let transport = transport_words(machine);
         writeln!(to, "  {name}: {roles}; {transport}; benchmark address {}", machine.address)?;
     }
-    let mut step = 0;
+    Ok(())
+}
+
+fn write_before(plan: &Plan, step: &mut usize, to: &mut String) -> std::fmt::Result {
     writeln!(to, "\nBefore the first trial")?;
-    for provision in &plan.provisions {
-        write_step(to, &mut step, &provision_line(provision))?;
-    }
-    for line in text_tuning::changes(plan) {
-        write_step(to, &mut step, &line)?;
-    }
-    for line in network_lines(plan) {
-        write_step(to, &mut step, &line)?;
-    }
-    for daemon in &plan.daemons {
-        let mut line =
-            format!("put the {} of {} into the work directory", counted(daemon.files.len(), "file"), daemon.name);
-        if !daemon.templates.is_empty() {
-            let names = daemon.templates.iter().map(|name| name.rsplit('/').next().unwrap_or(name));
-            line = format!("{line}, {} filled in", names.collect::<Vec<_>>().join(" and "));
-        }
-        write_step(to, &mut step, &line)?;
-    }
+    let mut lines: Vec<String> = plan.provisions.iter().map(provision_line).collect();
+    lines.extend(text_tuning::changes(plan));
+    lines.extend(network_lines(plan));
+    lines.extend(plan.daemons.iter().map(sources_line));
     if let Some(database) = &plan.database {
-        write_step(to, &mut step, &database_line(database))?;
-        for line in text_tuning::conf_lines(database) {
-            write_step(to, &mut step, &line)?;
-        }
+        lines.push(database_line(database));
+        lines.extend(text_tuning::conf_lines(database));
     }
+    write_steps(lines, step, to)
+}
+
+fn write_trials(plan: &Plan, to: &mut String) -> std::fmt::Result {
     writeln!(
         to,
         "\nTrials: each on a freshly started daemon, ready, counted and calm, stopped and proved gone after it"
@@ -68,20 +69,22 @@ fn write_all(plan: &Plan, to: &mut String) -> std::fmt::Result {
         write_trial(to, trial, begins)?;
         begins += trial.estimate_s();
     }
+    Ok(())
+}
+
+fn write_after(plan: &Plan, step: &mut usize, to: &mut String) -> std::fmt::Result {
     writeln!(to, "\nAfter the last trial")?;
-    if let Some(database) = &plan.database {
-        write_step(to, &mut step, &database_end(database))?;
-    }
-    for line in network_lines(plan) {
-        write_step(to, &mut step, &line)?;
-    }
-    for line in text_tuning::undoing(plan) {
-        write_step(to, &mut step, &line)?;
-    }
-    for machine in &plan.machines {
-        let line = format!("{}: stop whatever still runs, remove the work directory; the cache stays", machine.name);
-        write_step(to, &mut step, &line)?;
-    }
+    let mut lines: Vec<String> = plan.database.iter().map(database_end).collect();
+    lines.extend(network_lines(plan));
+    lines.extend(text_tuning::undoing(plan));
+    let leave = |machine: &Machine| {
+        format!("{}: stop whatever still runs, remove the work directory; the cache stays", machine.name)
+    };
+    lines.extend(plan.machines.iter().map(leave));
+    write_steps(lines, step, to)
+}
+
+fn write_commands(plan: &Plan, to: &mut String) -> std::fmt::Result {
     writeln!(to, "\nCommands")?;
     for daemon in &plan.daemons {
         for process in &daemon.processes {
@@ -111,9 +114,12 @@ fn transport_words(machine: &Machine) -> String {
     }
 }
 
-fn write_step(to: &mut String, step: &mut usize, line: &str) -> std::fmt::Result {
-    *step += 1;
-    writeln!(to, "  {step:>2}. {line}")
+fn write_steps(lines: Vec<String>, step: &mut usize, to: &mut String) -> std::fmt::Result {
+    for line in lines {
+        *step += 1;
+        writeln!(to, "  {step:>2}. {line}")?;
+    }
+    Ok(())
 }
 
 fn provision_line(provision: &Provision) -> String {
@@ -141,6 +147,15 @@ fn provision_line(provision: &Provision) -> String {
             )
         }
     }
+}
+
+fn sources_line(daemon: &Daemon) -> String {
+    let line = format!("put the {} of {} into the work directory", counted(daemon.files.len(), "file"), daemon.name);
+    if daemon.templates.is_empty() {
+        return line;
+    }
+    let names = daemon.templates.iter().map(|name| name.rsplit('/').next().unwrap_or(name));
+    format!("{line}, {} filled in", names.collect::<Vec<_>>().join(" and "))
 }
 
 /// One line for each check: it is made before the first trial and after the last in the same way.

@@ -20,7 +20,8 @@ fn of_machine(project: &Project, machine: &Machine) -> Option<Tuning> {
             profiles.push(name.value.clone());
         }
     }
-    let settings: Vec<TunedSetting> = merged(&tunes, &project.profiles).into_iter().map(planned).collect();
+    let settings: Vec<TunedSetting> =
+        merged(&tunes, &project.profiles).into_iter().map(|wanted| planned(project, wanted)).collect();
     // Roles of one machine that both have a limit have the same one.
     let nofile = tunes.iter().find_map(|tune| tune.nofile.as_ref());
     let nofile = nofile.map(|limit| NoFile { want: limit.want.value, at_least: limit.at_least.value });
@@ -28,12 +29,14 @@ fn of_machine(project: &Project, machine: &Machine) -> Option<Tuning> {
     (!is_nothing).then(|| Tuning { machine: machine.name.clone(), profiles, settings, nofile })
 }
 
-fn planned(wanted: Wanted<'_>) -> TunedSetting {
+fn planned(project: &Project, wanted: Wanted<'_>) -> TunedSetting {
+    // What no profile says, the scenario says itself.
+    let here = || format!("{}:{}", project.scenario_input, wanted.place.start().line);
     TunedSetting {
         name: wanted.name.to_owned(),
         danger: danger(wanted.name, &wanted.value).map(str::to_owned),
         value: wanted.value,
-        from: wanted.from,
+        from: wanted.profile.unwrap_or_else(here),
         optional: wanted.optional,
         at_least: wanted.at_least,
     }

@@ -14,8 +14,8 @@ pub(super) struct Wanted<'a> {
     pub(super) value: String,
     /// Where that is written.
     pub(super) place: &'a Place,
-    /// The same for people: `sysctl/today.conf:7`.
-    pub(super) from: String,
+    /// The same for people, where a profile says it: `sysctl/today.conf:7`.
+    pub(super) profile: Option<String>,
     /// Where the scenario asks for it: the profile's name, or the key itself.
     pub(super) asked: &'a Place,
     /// Whether the campaign goes on without it.
@@ -34,7 +34,7 @@ pub(super) fn wanted<'a>(tune: &'a Tune, profiles: &'a Profiles) -> Vec<Wanted<'
             let (name, place) = (setting.name.value.as_str(), &setting.name.place);
             let wanted = one(tune, name, setting.value.value.clone(), place, &asked.place);
             let optional = wanted.optional || setting.tolerant;
-            all.push(Wanted { from: profile.place_of(setting), optional, ..wanted });
+            all.push(Wanted { profile: Some(profile.place_of(setting)), optional, ..wanted });
         }
     }
     if let Some(governor) = &tune.governor {
@@ -82,12 +82,11 @@ pub(super) fn setting_name(written: &str) -> String {
 
 fn one<'a>(tune: &Tune, name: &'a str, value: String, place: &'a Place, asked: &'a Place) -> Wanted<'a> {
     let is_it = |written: &Placed<String>| setting_name(&written.value) == name;
-    let file = place.file.path.file_name().unwrap_or_default().to_string_lossy();
     Wanted {
         name,
         value,
         place,
-        from: format!("{file}:{}", place.start().line),
+        profile: None,
         asked,
         optional: tune.optional.iter().any(is_it),
         at_least: tune.at_least.iter().find(|(written, _)| is_it(written)).map(|(_, enough)| enough.value),

@@ -10,7 +10,20 @@ pub(in crate::preflight) fn sums(on: &On<'_>) -> Vec<Sum> {
     if on.database().is_none() {
         return Vec::new();
     }
-    connections(on).into_iter().chain(semaphores(on)).collect()
+    nameless(on).into_iter().chain(connections(on)).chain(semaphores(on)).collect()
+}
+
+/// `initdb` looks its user up by number, whatever it is told of names, and ends where nobody has that number.
+fn nameless(on: &On<'_>) -> Option<Sum> {
+    let facts = &on.seen.facts;
+    let user = &facts.user;
+    let text = format!(
+        "PostgreSQL would run as user {user}, which has no name here, and its initdb makes no cluster for such a one"
+    );
+    let hint = format!(
+        "give it one, as root there: useradd --uid {user} bench (for a container, in its image); or use a user that has one"
+    );
+    facts.nameless.then(|| Sum { hint: Some(hint), ..on.sum("user-name", text, SumVerdict::Refused) })
 }
 
 /// How many connections a trial may open.
@@ -150,6 +163,22 @@ mod tests {
         assert_eq!(verdict("398").verdict, SumVerdict::Doubtful);
         assert_eq!(verdict("19").verdict, SumVerdict::Doubtful);
         assert_eq!(verdict("18").verdict, SumVerdict::Refused);
+    }
+
+    #[test]
+    fn a_user_without_a_name_can_make_no_cluster() {
+        let mut plan = plan_of_2015();
+        let mut machine = seen(&[]);
+        (machine.facts.user, machine.facts.nameless) = ("4321".to_owned(), true);
+        let sum = super::sums(&on(&plan, &machine)).remove(0);
+        assert_eq!((sum.code.as_str(), sum.verdict), ("user-name", SumVerdict::Refused));
+        assert_eq!(
+            sum.text,
+            "PostgreSQL would run as user 4321, which has no name here, and its initdb makes no cluster for such a one"
+        );
+        assert!(sum.hint.unwrap().contains("useradd --uid 4321"));
+        plan.database = None;
+        assert!(super::sums(&on(&plan, &machine)).is_empty(), "daemons need no name");
     }
 
     #[test]

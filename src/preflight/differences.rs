@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::plan::{Database, Machine, Plan, Transport};
+use crate::plan::{Database, Machine, Plan};
 use crate::preflight::Seen;
+use crate::preflight::machine::made_with;
 
 /// A setting, now and then.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,30 +115,29 @@ fn of_cluster(database: &Database, machines: &BTreeMap<String, Seen>) -> Vec<Dif
 /// The one setting whose values the kernel lists, and where it lists them.
 const CHOICE: (&str, &str) = ("net.ipv4.tcp_congestion_control", "net.ipv4.tcp_available_congestion_control");
 
-/// Completes what an agent saw by what only the plan knows: a value that the kernel has not is refused; and what a
-/// container is made with is no setting that its agent makes, so that what it may not write itself is no refusal.
+/// Completes what an agent saw by what only the plan knows. What it may not write itself is no refusal where the machine
+/// is made with it; and a value that the kernel has not is refused whoever would set it.
 pub fn complete(plan: &Plan, machine: &Machine, seen: &mut Seen) {
-    let mut settings =
-        plan.tuning.iter().filter(|tuning| tuning.machine == machine.name).flat_map(|tuning| &tuning.settings);
-    let available = seen.look.settings.get(CHOICE.1).and_then(|standing| standing.value.clone());
-    if let (Some(wanted), Some(available)) = (settings.find(|setting| setting.name == CHOICE.0), available)
-        && !available.split_whitespace().any(|one| one == wanted.value)
-        && let Some(standing) = seen.look.settings.get_mut(CHOICE.0)
-    {
-        standing.refused = Some(format!("this kernel has only {available}"));
-    }
-    let Transport::Docker(docker) = &machine.transport else { return };
-    for name in docker.tuned.keys().filter(|name| *name != CHOICE.0) {
-        if let Some(standing) = seen.look.settings.get_mut(name) {
+    let standings = &mut seen.look.settings;
+    for (name, _) in made_with(machine) {
+        if let Some(standing) = standings.get_mut(name) {
             standing.refused = None;
         }
     }
+    let mut settings =
+        plan.tuning.iter().filter(|tuning| tuning.machine == machine.name).flat_map(|tuning| &tuning.settings);
+    let available = standings.get(CHOICE.1).and_then(|standing| standing.value.clone());
+    if let (Some(wanted), Some(available)) = (settings.find(|setting| setting.name == CHOICE.0), available)
+        && !available.split_whitespace().any(|one| one == wanted.value)
+        && let Some(standing) = standings.get_mut(CHOICE.0)
+    {
+        standing.refused = Some(format!("this kernel has only {available}"));
+    }
 }
 
-/// A container as it will be made, where what was looked at was made without the campaign's settings.
+/// A machine as it will be made, where what was looked at was made without the campaign's settings.
 pub fn as_made(machine: &Machine, mut seen: Seen) -> Seen {
-    let Transport::Docker(docker) = &machine.transport else { return seen };
-    for (name, value) in &docker.tuned {
+    for (name, value) in made_with(machine) {
         let standing = seen.look.settings.entry(name.clone()).or_default();
         if standing.refused.is_none() {
             standing.value = Some(value.clone());

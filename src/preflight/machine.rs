@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::event::{Sum, SumVerdict};
-use crate::plan::{Database, DatabaseUse, Plan, Transport, Trial, TunedSetting, Tuning};
+use crate::plan::{Database, DatabaseUse, Machine, Plan, Transport, Trial, TunedSetting, Tuning};
 use crate::preflight::Seen;
 use crate::preflight::conf::Conf;
 use crate::tool::{self, LoadRequest};
@@ -30,7 +30,7 @@ impl<'a> On<'a> {
     /// The value that a kernel setting will have; none where nobody could read it.
     pub(in crate::preflight) fn value(&self, name: &str) -> Option<String> {
         let tuned = self.tuning().and_then(|tuning| tuning.settings.iter().rev().find(|setting| setting.name == name));
-        let tuned = tuned.filter(|setting| !self.made_with(&setting.name));
+        let tuned = tuned.filter(|setting| !self.is_made_with(&setting.name));
         if let Some(setting) = tuned.filter(|setting| self.refusal(setting).is_none()) {
             return Some(tidy(&setting.value));
         }
@@ -58,18 +58,15 @@ impl<'a> On<'a> {
         if self.value_now(&setting.name).is_some_and(|value| value == tidy(&setting.value)) {
             return None;
         }
-        if self.made_with(&setting.name) {
-            return None;
-        }
         let standing = self.seen.look.settings.get(&setting.name);
-        let not_root = || (!self.seen.look.root).then(|| "the agent is not root there".to_owned());
+        let is_forbidden = || !self.seen.look.root && !self.is_made_with(&setting.name);
+        let not_root = || is_forbidden().then(|| "the agent is not root there".to_owned());
         standing.and_then(|standing| standing.refused.clone()).or_else(not_root)
     }
 
-    /// Whether a container was made with this setting: its agent neither makes it nor may, and it stands already.
-    fn made_with(&self, name: &str) -> bool {
-        let transport = self.plan.machine(self.name).map(|machine| &machine.transport);
-        matches!(transport, Some(Transport::Docker(docker)) if docker.tuned.contains_key(name))
+    /// Whether the machine is made with this setting, so that nobody has to make it.
+    fn is_made_with(&self, name: &str) -> bool {
+        self.plan.machine(self.name).is_some_and(|machine| made_with(machine).any(|(given, _)| given == name))
     }
 
     /// Trials whose load comes from here.
@@ -126,6 +123,16 @@ impl<'a> On<'a> {
     }
 }
 
+/// The settings that a machine is made with: a container's own. They stand from its first moment, so that its agent
+/// neither makes them nor may.
+pub(in crate::preflight) fn made_with(machine: &Machine) -> impl Iterator<Item = (&String, &String)> {
+    let tuned = match &machine.transport {
+        Transport::Docker(docker) => Some(&docker.tuned),
+        Transport::Local | Transport::Ssh(_) => None,
+    };
+    tuned.into_iter().flatten()
+}
+
 /// Fields apart by one space, as the kernel's own tabs are not.
 fn tidy(value: &str) -> String {
     value.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
@@ -156,8 +163,25 @@ mod tests {
         let mut machine = seen(&[("net.core.somaxconn", "65535")]);
         machine.look.settings.get_mut("net.core.somaxconn").unwrap().refused = Some("read-only".to_owned());
         machine.look.root = false;
+        crate::preflight::complete(&plan, &plan.machines[0], &mut machine);
         let on = on(&plan, &machine);
         assert_eq!((on.number("net.core.somaxconn"), on.refusal(&plan.tuning[0].settings[0])), (Some(65_535), None));
+    }
+
+    #[test]
+    fn what_a_container_is_to_be_made_with_and_its_kernel_has_not_is_refused() {
+        let mut plan = tuned_plan(&[("net.ipv4.tcp_congestion_control", "bbr")]);
+        let tuned = [("net.ipv4.tcp_congestion_control".to_owned(), "bbr".to_owned())].into();
+        plan.machines[0].transport = Transport::Docker(crate::plan::Docker { tuned, ..Default::default() });
+        let settings =
+            [("net.ipv4.tcp_congestion_control", "cubic"), ("net.ipv4.tcp_available_congestion_control", "reno cubic")];
+        let mut machine = seen(&settings);
+        crate::preflight::complete(&plan, &plan.machines[0], &mut machine);
+        let machine = crate::preflight::as_made(&plan.machines[0], machine);
+        let on = on(&plan, &machine);
+        assert_eq!(on.value("net.ipv4.tcp_congestion_control").as_deref(), Some("cubic"));
+        let refusal = on.refusal(&plan.tuning[0].settings[0]);
+        assert_eq!(refusal.as_deref(), Some("this kernel has only reno cubic"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::event::{Sum, SumVerdict};
 use crate::metric::{count, counted};
+use crate::plan::port_ranges;
 use crate::preflight::machine::On;
 
 /// The kernel settings that this is about.
@@ -22,7 +23,7 @@ impl Ports {
     pub(in crate::preflight) fn of(on: &On<'_>) -> Option<Self> {
         let [first, last] = on.numbers(RANGE)?[..] else { return None };
         let (first, last) = (u16::try_from(first).ok()?, u16::try_from(last).ok()?);
-        let reserved = ranges(&on.value(RESERVED).unwrap_or_default());
+        let reserved = port_ranges(&on.value(RESERVED).unwrap_or_default());
         (first <= last).then_some(Self { first, last, reserved })
     }
 
@@ -49,24 +50,6 @@ impl Ports {
         };
         format!("{} ({} to {}{less})", counted(self.size(), "local port"), self.first, self.last)
     }
-}
-
-/// `8016,15000-15002` as ranges in order, those that touch made one.
-fn ranges(list: &str) -> Vec<(u16, u16)> {
-    let range = |part: &str| {
-        let (first, last) = part.trim().split_once('-').unwrap_or((part.trim(), part.trim()));
-        Some((first.parse().ok()?, last.parse().ok()?))
-    };
-    let mut found: Vec<(u16, u16)> = list.split([',', ' ']).filter_map(range).collect();
-    found.sort_unstable();
-    let mut joined: Vec<(u16, u16)> = Vec::new();
-    for (first, last) in found {
-        match joined.last_mut() {
-            Some((_, end)) if first <= end.saturating_add(1) => *end = last.max(*end),
-            _ => joined.push((first, last)),
-        }
-    }
-    joined
 }
 
 fn list(ranges: &[(u16, u16)]) -> String {
@@ -144,7 +127,7 @@ fn in_range(on: &On<'_>, ports: &Ports) -> Option<Sum> {
     for (port, _) in taken {
         reserved.push_str(&format!(",{port}"));
     }
-    let line = list(&ranges(&reserved));
+    let line = list(&port_ranges(&reserved));
     let hint = format!("add the line `{RESERVED} = {line}` to a profile of this machine");
     Some(Sum { hint: Some(hint), ..on.sum("ports-in-range", text, SumVerdict::Refused) })
 }

@@ -9,7 +9,8 @@ use crate::plan::{Daemon, Document, Trial, WorkersAt};
 use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
 use crate::run::error::{RunError, TrialError};
-use crate::wire::{Answer, Member, Notice, Reply, Request};
+use crate::run::prepare::listeners;
+use crate::wire::{Answer, Listener, Member, Notice, Reply, Request};
 
 /// A started process of a daemon.
 pub struct Running {
@@ -190,9 +191,11 @@ async fn log_lines(state: &State<'_>, trial: &Trial, process: u64) -> Vec<String
 
 async fn not_ready(state: &State<'_>, trial: &Trial, running: &[Running], seen: Seen, limit: Duration) -> Reason {
     let (url, limit, protocol) = (trial.url(), limit.as_secs_f64(), declared_protocol(state, trial));
+    let mut elsewhere = Vec::new();
     let (code, message, mut detail) = match seen {
         Seen::Nothing(why) => {
-            ("not-ready", format!("{url} did not answer in {protocol} within {limit} s: {why}"), Vec::new())
+            elsewhere = listening_elsewhere(state, trial).await;
+            ("not-ready", format!("{url} did not answer in {protocol} within {limit} s: {why}"), elsewhere.clone())
         }
         Seen::Status(status, body) => {
             let text = String::from_utf8_lossy(&body);
@@ -232,8 +235,23 @@ async fn not_ready(state: &State<'_>, trial: &Trial, running: &[Running], seen: 
     for one in running {
         detail.extend(log_lines(state, trial, one.process).await);
     }
-    let hint = Some("its last log lines may say why; `ready` under [wait] is the time limit".to_owned());
-    Reason { code: code.to_owned(), message, detail, hint }
+    let hint = if elsewhere.is_empty() {
+        "its last log lines may say why; `ready` under [wait] is the time limit".to_owned()
+    } else {
+        format!("have its command listen on {}, which `{{address}}` in it stands for", trial.address)
+    };
+    Reason { code: code.to_owned(), message, detail, hint: Some(hint) }
+}
+
+/// Who listens on the daemon's port at another address: often the daemon itself, on IPv6 or on the loopback alone.
+async fn listening_elsewhere(state: &State<'_>, trial: &Trial) -> Vec<String> {
+    let listeners = listeners(state, &trial.server, trial.port).await.unwrap_or_default();
+    let reached = |listener: &Listener| [trial.address.as_str(), "0.0.0.0"].contains(&listener.address.as_str());
+    if listeners.iter().any(reached) {
+        return Vec::new();
+    }
+    let line = |listener: &Listener| format!("port {} is listened on by {listener}", trial.port);
+    listeners.iter().map(line).collect()
 }
 
 /// A tree is calm under this.

@@ -39,8 +39,11 @@ pub struct Facts {
     pub cpu_governor: Option<String>,
     /// Open files, soft and hard limit of the agent.
     pub nofile: Option<(u64, u64)>,
-    /// The user that daemons run as.
+    /// The user that daemons run as; a number where no name of it is known.
     pub user: String,
+    /// Whether the machine was asked for its name, and has none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub nameless: bool,
     /// Kernel settings that bear on a benchmark, as they stand.
     pub sysctl: BTreeMap<String, String>,
     /// Tools that provisioning needs and that are missing.

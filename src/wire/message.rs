@@ -307,6 +307,9 @@ pub struct Kept {
     pub what: String,
     /// Its size.
     pub bytes: u64,
+    /// Why it is never removed, where it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stays: Option<String>,
 }
 
 /// Who listens on a port.

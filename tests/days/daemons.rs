@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::support::machine::not_run;
 use crate::support::project::{Project, RUN, Scenario};
 use crate::support::running::{Ended, RunDirectory, Running};
 
@@ -42,6 +43,26 @@ fn one_that_is_never_ready_has_a_time_limit() {
 }
 
 #[test]
+fn one_that_listens_on_another_address_is_told_where() {
+    let has_ipv6 = std::net::TcpListener::bind("[::1]:0").is_ok();
+    if !has_ipv6 {
+        not_run("there is no IPv6 here: 127.0.0.2 stands for another address");
+    }
+    let (other, shown) = if has_ipv6 { ("[::1]", "::1") } else { ("127.0.0.2", "127.0.0.2") };
+    let (ended, run, project) = bad_then_good(&["--only", other]);
+    let port = project.port;
+    ended
+        .assert_code(1)
+        .assert_said(&format!("failed: http://127.0.0.1:{port}/index did not answer in HTTP/1.1 within"));
+    ended
+        .assert_said(&format!("| port {port} is listened on by pid "))
+        .assert_said(&format!(", on {shown}\n"))
+        .assert_said("| stub: listening on ");
+    ended.assert_said("(hint: have its command listen on 127.0.0.1, which `{address}` in it stands for");
+    assert_eq!(run.failure("0001")["code"], "not-ready");
+}
+
+#[test]
 fn one_that_answers_with_an_error_is_not_ready() {
     let (ended, run, _project) = bad_then_good(&["--status", "500"]);
     ended.assert_code(1).assert_said("answers with status 500, for 1.5 s").assert_said("| the stub is out of order");
@@ -78,6 +99,29 @@ fn one_that_dies_in_the_load_has_no_figures() {
     assert!(!run.0.join("trials/0001/metrics.json").exists());
     // What the load generator had to say after its interruption is kept.
     assert!(run.bytes("trials/0001/raw/load.stdout").ends_with(b"}\n"));
+}
+
+/// An end that looks fine is none in a load, and a kernel that is short of memory lets nobody say a word.
+#[test]
+fn one_that_ends_in_the_load_with_code_0_or_by_a_signal_has_no_figures_either() {
+    let dies = |flags: &[&str], how: &str| {
+        let (ended, run, _project) = bad_then_good(&[&["--die-after", "1000"], flags].concat());
+        ended.assert_code(1).assert_said(&format!("failed: bad ended by itself with {how} (its process 1)"));
+        assert_eq!(run.failure("0001")["code"], "daemon-died");
+        assert!(!run.0.join("trials/0001/metrics.json").exists());
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| dies(&["--die-code", "0"], "exit code 0"));
+        scope.spawn(|| dies(&["--die-killed"], "signal 9 (KILL)"));
+    });
+}
+
+#[test]
+fn one_that_answers_with_errors_once_it_is_loaded_is_invalid() {
+    let (ended, run, _project) = bad_then_good(&["--fail-after", "1000"]);
+    ended.assert_code(3).assert_said("wrong answer after the load: status 500");
+    assert!(ended.stdout.contains("1 ✕ invalid · 1 ○ unjudged"), "{}", ended.stdout);
+    assert!(run.0.join("trials/0001/metrics.json").exists(), "it was measured, and its figures mean nothing");
 }
 
 #[test]

@@ -68,3 +68,23 @@ fn a_machine_without_a_network_is_told_what_apt_said() {
     assert!(begun.elapsed() < Duration::from_secs(50), "{:?}", begun.elapsed());
     assert_not_fit(&project);
 }
+
+#[test]
+#[ignore = "needs root: its user is another one in a user namespace"]
+fn a_user_without_a_name_is_told_before_postgresql_is_downloaded() {
+    let mut project = Project::new();
+    let daemon = fs::read_to_string(project.path("daemons/alpha/daemon.toml")).unwrap();
+    project.write("daemons/alpha/daemon.toml", daemon + "database = \"pool\"\n");
+    let day = fs::read_to_string(project.path("scenarios/day.toml")).unwrap();
+    let day = day.replace("endpoints = [\"/index\"]", "endpoints = [\"/agents\"]");
+    project.write("scenarios/day.toml", day + "\n[postgres]\nport = 15439\n");
+    project.write("scenarios/data/set/schema.sql", "CREATE TABLE agents (name text);\n");
+    project.write("scenarios/data/set/rows/agents.csv", "name\nAda\nGrace\n");
+    project.look();
+    let Some(ended) = inside(&project, &["--user", "--map-user=54321"], ":") else { return };
+    ended.assert_code(5).assert_said("here: PostgreSQL would run as user 54321, which has no name here");
+    ended.assert_said("(hint: give it one, as root there: useradd --uid 54321 ");
+    assert_not_fit(&project);
+    let run = RunDirectory::only(&project);
+    assert!(!run.types().iter().any(|kind| kind == "provision-started"), "{}", ended.stderr);
+}

@@ -86,7 +86,7 @@ fn machines_that_are_tuned_and_a_database_with_a_profile() {
     };
     assert_eq!(docker.tuned.keys().collect::<Vec<_>>(), ["net.core.somaxconn", "net.ipv4.tcp_congestion_control"]);
     assert_eq!(docker.optional, ["net.ipv4.tcp_congestion_control"]);
-    assert_eq!(plan.tuning.iter().map(|tuning| tuning.settings.len()).collect::<Vec<_>>(), [6, 5]);
+    assert_eq!(plan.tuning.iter().map(|tuning| tuning.settings.len()).collect::<Vec<_>>(), [7, 5]);
     assert_eq!(plan.database.map(|database| database.max_connections), Some(60));
 }
 

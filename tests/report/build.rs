@@ -458,6 +458,7 @@ fn facts() -> Facts {
         cpu_governor: None,
         nofile: Some((1_024, 1_048_576)),
         user: "bench".to_owned(),
+        nameless: false,
         sysctl: text_map(&[
             ("net.core.somaxconn", "4096"),
             ("net.ipv4.ip_local_port_range", "32768 60999"),

@@ -49,7 +49,7 @@ fn only_its_own_settings_are_made_and_put_back() {
     let (inside, outside) = (apart.value(), value(KEY));
     let mut talk = apart.agent(state.path());
     let asked = [KEY, HARMLESS, "net.ipv4.conf.all.log_martians", "kernel.sem"].map(str::to_owned).to_vec();
-    let Reply::Look(look) = talk.ask(Request::Look { settings: asked }).unwrap() else { panic!() };
+    let Reply::Look(look) = talk.ask(Request::Look { settings: asked, cluster: None }).unwrap() else { panic!() };
     assert!(!look.namespaces.whole_machine);
     assert_eq!(look.namespaces.own, ["net"]);
     assert_eq!(look.settings[KEY].refused, None);

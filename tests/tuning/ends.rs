@@ -73,7 +73,10 @@ fn what_an_agent_left_that_was_killed_is_seen_and_put_back_at_the_next_hello() {
     tuned(state.path(), "killed", &wanted).kill();
     assert_eq!(value(HARMLESS), wanted);
     let mut next = Talk::start(state.path());
-    let Reply::Look(look) = next.ask(Request::Look { settings: vec![HARMLESS.to_owned()] }).unwrap() else { panic!() };
+    let Reply::Look(look) = next.ask(Request::Look { settings: vec![HARMLESS.to_owned()], cluster: None }).unwrap()
+    else {
+        panic!()
+    };
     assert_eq!(look.settings[HARMLESS].refused, None);
     let left = look.left.unwrap();
     assert_eq!((left.run.as_str(), left.owner.as_str()), ("killed", "tester, run killed"));

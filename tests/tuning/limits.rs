@@ -51,7 +51,7 @@ fn what_is_started_gets_the_limit_that_was_asked_for_or_what_can_be_had() {
         .unwrap()
         .status
         .success();
-    let Reply::Look(look) = talk.ask(Request::Look { settings: vec![] }).unwrap() else { panic!() };
+    let Reply::Look(look) = talk.ask(Request::Look { settings: vec![], cluster: None }).unwrap() else { panic!() };
     assert_eq!((look.may_raise_nofile, look.nofile), (may_raise, Some((1024, 4096))));
     let raised = if may_raise { 50_000 } else { 4096 };
     assert_eq!((tuned(&mut talk, 50_000), limits_of_a_child(&mut talk)), ((raised, raised), (raised, raised)));

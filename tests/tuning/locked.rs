@@ -79,7 +79,7 @@ fn who_is_not_root_looks_and_is_refused_a_machine_that_is_still_tuned() {
     let as_nobody = |state: &Path| Talk::start_by(&way, state);
     let mut talk = as_nobody(&own);
     let asked = vec![HARMLESS.to_owned(), "vm.none".to_owned()];
-    let Reply::Look(look) = talk.ask(Request::Look { settings: asked }).unwrap() else { panic!() };
+    let Reply::Look(look) = talk.ask(Request::Look { settings: asked, cluster: None }).unwrap() else { panic!() };
     assert!(!look.root && look.left.is_none() && !look.may_raise_nofile);
     assert!(look.settings[HARMLESS].refused.as_ref().unwrap().contains("become = "));
     talk.hello("nobody").unwrap();

@@ -42,8 +42,10 @@ pub fn load_project(scenario: &Path, hosts: Option<&Path>, project: Option<&Path
     if diagnostics.has_errors() {
         return (None, diagnostics);
     }
+    let scenario_input = scenario_input(&folder, &written);
     let folder = if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder };
-    (Some(Project { folder, scenario: written, inventory, daemons, data, profiles, inputs }), diagnostics)
+    let project = Project { folder, scenario: written, scenario_input, inventory, daemons, data, profiles, inputs };
+    (Some(project), diagnostics)
 }
 
 /// Reads the data set, then applies the rules that need several files.
@@ -118,8 +120,8 @@ fn collect_inputs(
     diagnostics: &mut Diagnostics,
 ) -> Vec<InputFile> {
     let mut inputs = Vec::new();
-    for (place, otherwise) in [(&scenario.place, "scenarios"), (&inventory.place, "")] {
-        let name = input_name(folder, &place.file.path, otherwise);
+    let hosts = input_name(folder, &inventory.place.file.path, "");
+    for (place, name) in [(&scenario.place, scenario_input(folder, scenario)), (&inventory.place, hosts)] {
         inputs.push(InputFile { name, bytes: place.file.text.clone().into_bytes() });
     }
     for daemon in daemons {
@@ -147,6 +149,10 @@ fn data_inputs(data: &DataSet) -> Vec<InputFile> {
         inputs.push(InputFile { name: format!("{root}/rows/{}.csv", table.table), bytes: table.bytes.clone() });
     }
     inputs
+}
+
+fn scenario_input(folder: &Path, scenario: &Scenario) -> String {
+    input_name(folder, &scenario.place.file.path, "scenarios")
 }
 
 /// The name of a file in the project folder; a file that lies elsewhere gets a place in it.

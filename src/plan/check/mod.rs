@@ -15,6 +15,7 @@ mod load;
 mod loads;
 mod machines;
 mod network;
+mod outgoing;
 mod ports;
 mod postgres_conf;
 mod profiles;

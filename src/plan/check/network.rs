@@ -2,7 +2,9 @@
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Placed, nearest_hint};
 use crate::plan::check::Written;
-use crate::plan::check::ports::{EPHEMERAL, check_port};
+use crate::plan::check::machines::{machine_with, needed_roles};
+use crate::plan::check::outgoing::Outgoing;
+use crate::plan::check::ports::{check_port, taken};
 use crate::scenario::Network;
 use crate::tool;
 
@@ -17,12 +19,16 @@ pub(super) fn check_network(written: Written<'_>, diagnostics: &mut Diagnostics)
         let diagnostic = Diagnostic::at(Code::UnknownTool, &name.place, message).label("unknown");
         diagnostics.push_unless_consequence(diagnostic.hint(hint));
     }
-    check_port(&network.port, "the network check", diagnostics);
-    if let Some(back) = ports(network).into_iter().skip(1).find(|port| port == EPHEMERAL.start()) {
+    let of = |role: &str| Outgoing::of(written, role);
+    // Either side may listen, whichever way a tool sends.
+    let machines: Vec<Outgoing<'_>> = needed_roles(written).iter().map(|(role, _, _)| of(role)).collect();
+    check_port(&network.port, "the network check", &machines, diagnostics);
+    let begin: Vec<Outgoing<'_>> = beginning(written).into_iter().map(of).collect();
+    let is_told = machines.iter().any(|machine| machine.gives(network.port.value).is_some());
+    let taken = |port: u16| Some((port, begin.iter().find_map(|machine| taken(machine, port))?));
+    if let Some((back, taken)) = ports(network).into_iter().skip(1).find_map(taken).filter(|_| !is_told) {
         let message = format!("port {back}, which the network check is connected back to, can be taken by others");
-        let label = "the next one is the first that Linux gives to outgoing connections";
-        let diagnostic = Diagnostic::at(Code::EphemeralPort, &network.port.place, message).label(label);
-        diagnostics.push_unless_consequence(diagnostic.hint(format!("take a port below {}", network.port.value)));
+        diagnostics.push_unless_consequence(taken.told_of_next(&network.port.place, message));
     }
     let postgres = written.scenario.postgres.as_ref().map(|postgres| (&postgres.port, "PostgreSQL"));
     for (other, who) in std::iter::once((&written.scenario.port, "the daemons")).chain(postgres) {
@@ -30,6 +36,15 @@ pub(super) fn check_network(written: Written<'_>, diagnostics: &mut Diagnostics)
             diagnostics.push_unless_consequence(clash(network, port, other, who));
         }
     }
+}
+
+/// The roles whose machines begin a check, and are connected back to: those that load comes from, and that of the
+/// daemons where their database is on another machine.
+fn beginning(written: Written<'_>) -> Vec<&str> {
+    let name = |role: &str| Some(&machine_with(written.inventory?, role)?.name.value);
+    let database = written.scenario.postgres.as_ref().and_then(|postgres| name(&postgres.role.value));
+    let queries = database.filter(|database| name("server") != Some(database)).map(|_| "server");
+    written.scenario.rounds.iter().map(|round| round.from.value.as_str()).chain(queries).collect()
 }
 
 /// The port of the waiting side, and the one that a tool connects back to.

@@ -1,15 +1,10 @@
 //! Rules about ports, and about how many connections PostgreSQL allows.
 
-use std::ops::RangeInclusive;
-
-use crate::diagnostic::{Code, Diagnostic, Diagnostics, Placed};
+use crate::diagnostic::{Code, Diagnostic, Diagnostics, Place, Placed};
+use crate::plan::check::outgoing::{Given, Outgoing, RESERVED as RESERVED_PORTS};
 use crate::plan::check::rules::Use;
 use crate::plan::check::{Written, max_connections};
 use crate::scenario::{DatabaseUse, Postgres, Scenario};
-
-/// Linux takes the local ports of outgoing connections from this range unless it is told otherwise
-/// (`net.ipv4.ip_local_port_range`), and nothing reserves a port in it yet.
-pub(super) const EPHEMERAL: RangeInclusive<u16> = 32_768..=60_999;
 
 /// Ports below this need a privilege.
 const FIRST_UNPRIVILEGED: u16 = 1_024;
@@ -20,9 +15,9 @@ const RESERVED: u64 = 3;
 /// Ports must be free for an ordinary user, now and during the load.
 pub(super) fn check_ports(written: Written<'_>, diagnostics: &mut Diagnostics) {
     let Scenario { port, postgres, .. } = written.scenario;
-    check_port(port, "the daemons", diagnostics);
+    check_port(port, "the daemons", &[Outgoing::of(written, "server")], diagnostics);
     let Some(postgres) = postgres else { return };
-    check_port(&postgres.port, "PostgreSQL", diagnostics);
+    check_port(&postgres.port, "PostgreSQL", &[Outgoing::of(written, &postgres.role.value)], diagnostics);
     if port.value == postgres.port.value {
         let message = format!("the daemons and PostgreSQL would both listen on port {}", port.value);
         let label = if postgres.port.place == postgres.place { "PostgreSQL's default" } else { "PostgreSQL" };
@@ -34,21 +29,58 @@ pub(super) fn check_ports(written: Written<'_>, diagnostics: &mut Diagnostics) {
     }
 }
 
-pub(super) fn check_port(port: &Placed<u16>, who: &str, diagnostics: &mut Diagnostics) {
+/// A port that is listened on, on these machines.
+pub(super) fn check_port(port: &Placed<u16>, who: &str, machines: &[Outgoing<'_>], diagnostics: &mut Diagnostics) {
     let number = port.value;
     if number < FIRST_UNPRIVILEGED {
         let message = format!("port {number} needs a privilege that {who} will not have");
-        let hint = format!("take a port from {FIRST_UNPRIVILEGED} to {}", EPHEMERAL.start() - 1);
+        let first = machines.iter().map(Outgoing::first).min().filter(|first| *first > FIRST_UNPRIVILEGED);
+        let hint = match first {
+            Some(first) => format!("take a port from {FIRST_UNPRIVILEGED} to {}", first - 1),
+            None => format!("take one from {FIRST_UNPRIVILEGED} on, and add it to {RESERVED_PORTS} in a profile"),
+        };
         let diagnostic = Diagnostic::at(Code::PrivilegedPort, &port.place, message);
         diagnostics.push_unless_consequence(diagnostic.label("below 1024").hint(hint));
     }
-    if EPHEMERAL.contains(&number) {
-        let (first, last) = (EPHEMERAL.start(), EPHEMERAL.end());
+    if let Some(taken) = machines.iter().find_map(|machine| taken(machine, number)) {
         let message = format!("port {number} of {who} can be taken by an outgoing connection");
-        let label = format!("Linux gives {first} to {last} to outgoing connections");
-        let hint = format!("take a port from {FIRST_UNPRIVILEGED} to {}", first - 1);
-        let diagnostic = Diagnostic::at(Code::EphemeralPort, &port.place, message);
-        diagnostics.push_unless_consequence(diagnostic.label(label).hint(hint));
+        diagnostics.push_unless_consequence(taken.told(&port.place, message));
+    }
+}
+
+/// A port that a machine gives to outgoing connections.
+pub(super) struct Taken<'a> {
+    port: u16,
+    given: Given<'a>,
+    /// The first that it gives.
+    first: u16,
+}
+
+/// Whether a machine gives this port to outgoing connections.
+pub(super) fn taken<'a>(machine: &Outgoing<'a>, port: u16) -> Option<Taken<'a>> {
+    Some(Taken { port, given: machine.gives(port)?.clone(), first: machine.first() })
+}
+
+impl Taken<'_> {
+    /// What Linux gives, by whose word, and which port to take.
+    fn told(&self, place: &Place, message: String) -> Diagnostic {
+        self.told_of("", self.first.saturating_sub(1), place, message)
+    }
+
+    /// The same of the port after the one that is written.
+    pub(super) fn told_of_next(&self, place: &Place, message: String) -> Diagnostic {
+        self.told_of("the next port: ", self.first.saturating_sub(2), place, message)
+    }
+
+    fn told_of(&self, why: &str, most: u16, place: &Place, message: String) -> Diagnostic {
+        let Given { range, said } = &self.given;
+        let label = format!("{why}Linux gives {} to {} to outgoing connections", range.start(), range.end());
+        let other = (most >= FIRST_UNPRIVILEGED).then(|| format!("take a port from {FIRST_UNPRIVILEGED} to {most}"));
+        let diagnostic = Diagnostic::at(Code::EphemeralPort, place, message).label(label);
+        let Some((place, by)) = said else { return other.into_iter().fold(diagnostic, Diagnostic::hint) };
+        let keep = format!("add {} to {RESERVED_PORTS} in a profile of that machine", self.port);
+        let hint = other.map_or_else(|| keep.clone(), |other| format!("{other}, or {keep}"));
+        diagnostic.also(place, format!("because of {by}")).hint(hint)
     }
 }
 

@@ -14,6 +14,8 @@ pub struct Project {
     pub folder: PathBuf,
     /// The scenario.
     pub scenario: Scenario,
+    /// Its file in the project folder: `scenarios/quickstart.toml`.
+    pub scenario_input: String,
     /// The machines.
     pub inventory: Inventory,
     /// The scenario's daemons, in its order.
