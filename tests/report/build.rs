@@ -256,7 +256,7 @@ pub fn cut_off(run: &mut StoredRun, trial: Trial) {
 /// The end of a run that ended by itself.
 pub fn finish(run: &mut StoredRun) {
     let exit = Some(Exit::Code { code: 0 });
-    happens(run, 210, Happening::DatabaseStopped { machine: "local".to_owned(), exit, took_ms: 208 });
+    happens(run, 210, Happening::DatabaseStopped { machine: "local".to_owned(), cluster: None, exit, took_ms: 208 });
     let machine = "local".to_owned();
     happens(run, 15, Happening::MachineReleased { machine, stopped: Vec::new(), removed_work_dir: true });
     let measured = run.trials.iter().filter(|trial| trial.figures.is_some()).count();
@@ -425,7 +425,8 @@ fn database() -> Database {
     Database {
         conf: None,
         machine: "local".to_owned(),
-        provision: "tools".to_owned(),
+        provision: Some("tools".to_owned()),
+        cluster: None,
         version: 15,
         address: "127.0.0.1".to_owned(),
         port: 54_032,
