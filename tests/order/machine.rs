@@ -188,7 +188,7 @@ impl Scene {
                     versions: BTreeMap::new(),
                 }
             }
-            Request::Look { settings } => Reply::Look(Box::new(looked(settings))),
+            Request::Look { settings, .. } => Reply::Look(Box::new(looked(settings))),
             Request::Tune { settings, nofile } => Reply::Tuned {
                 settings: settings.iter().map(took).collect(),
                 nofile: nofile.map(|files| (files, files)),
