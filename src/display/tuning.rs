@@ -2,7 +2,7 @@
 
 use crate::diagnostic::printable;
 use crate::event::{Happening, Sum, SumVerdict};
-use crate::metric::{counted, duration_us};
+use crate::metric::{counted, duration_ms};
 use crate::wire::{Outcome, PutBack, Tuned, Undone};
 
 /// The lines of an event.
@@ -12,8 +12,9 @@ pub fn of(event: &Happening) -> Vec<String> {
             sums.iter().filter(|sum| sum.verdict == SumVerdict::Doubtful).map(doubt).collect()
         }
         Happening::LeftUndone { machine, undone } => {
-            let head = format!("  {}: run {} had left it changed", printable(machine), printable(&undone.run));
-            std::iter::once(head).chain(undone.entries.iter().map(|entry| format!("    {}", put_back(entry)))).collect()
+            let mut lines = left_undone(undone).into_iter();
+            let head = lines.next().map(|head| format!("  {}: {head}", printable(machine)));
+            head.into_iter().chain(lines.map(|line| format!("  {line}"))).collect()
         }
         Happening::MachineTuned { machine, settings, nofile, took_ms } => tuned(machine, settings, *nofile, *took_ms),
         Happening::TuningVerified { machine, changed, .. } => changed
@@ -61,23 +62,44 @@ fn doubt(sum: &Sum) -> String {
 
 fn tuned(machine: &str, settings: &[Tuned], nofile: Option<(u64, u64)>, took_ms: u64) -> Vec<String> {
     let took = settings.iter().filter(|tuned| tuned.took).count();
+    let others = settings.iter().filter(|tuned| is_another(tuned)).count();
+    let others = if others > 0 { format!(", {others} became another value than asked for") } else { String::new() };
     let nofile = nofile.map(|(soft, _)| format!(", {soft} open files")).unwrap_or_default();
     let machine = printable(machine);
     let head = format!(
-        "  {machine} is tuned: {took} of {}{nofile}, read back, in {}",
+        "  {machine} is tuned: {took} of {}{others}{nofile}, read back, in {}",
         counted(settings.len(), "setting"),
-        duration_us(took_ms as f64 * 1e3)
+        duration_ms(took_ms)
     );
     let lost = settings.iter().filter(|tuned| !tuned.took).map(|tuned| {
         let why = tuned.why.as_deref().unwrap_or("it did not take");
-        format!(
-            "    {} stays {}: {}",
-            printable(&tuned.name),
-            printable(tuned.after.as_deref().unwrap_or("as it is")),
-            printable(why)
-        )
+        let after = printable(tuned.after.as_deref().unwrap_or("as it is"));
+        // The kernel may take a value and make it another one: that is a change, and no staying.
+        let what = if is_another(tuned) {
+            format!("became {after}, and not {}", printable(&tuned.wanted))
+        } else {
+            format!("stays {after}")
+        };
+        format!("    {} {what}: {}", printable(&tuned.name), printable(why))
     });
     std::iter::once(head).chain(lost).collect()
+}
+
+/// Whether a setting that did not take was changed all the same.
+fn is_another(tuned: &Tuned) -> bool {
+    !tuned.took && tuned.before.is_some() && tuned.after.is_some() && tuned.before != tuned.after
+}
+
+/// What a dead agent had left and became of it, in lines: whose it was, and each change.
+pub fn left_undone(undone: &Undone) -> Vec<String> {
+    let head = format!("run {} had left it changed", printable(&undone.run));
+    std::iter::once(head).chain(undone.entries.iter().map(|entry| format!("  {}", put_back(entry)))).collect()
+}
+
+/// What is still changed after an undoing, one line for each change that failed.
+pub fn still_changed(undone: &Undone) -> Vec<String> {
+    let failed = undone.entries.iter().filter(|entry| matches!(entry.outcome, Outcome::Failed { .. }));
+    failed.map(put_back).collect()
 }
 
 fn undone(machine: &str, undone: &Undone) -> Vec<String> {
@@ -88,7 +110,7 @@ fn undone(machine: &str, undone: &Undone) -> Vec<String> {
         "  {} is put back: {back} of {}, in {}",
         printable(machine),
         counted(undone.entries.len(), "change"),
-        duration_us(undone.took_ms as f64 * 1e3)
+        duration_ms(undone.took_ms)
     );
     let others = undone.entries.iter().filter(|entry| !fine(entry)).map(|entry| format!("    {}", put_back(entry)));
     std::iter::once(head).chain(others).collect()

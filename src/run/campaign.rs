@@ -1,8 +1,8 @@
 //! The whole campaign, from the first contact to the last goodbye.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::event::{Happening, Moment, Outcome, Recorder};
+use crate::event::{Happening, Moment, Outcome, Reason, Recorder};
 use crate::host::{Connection, Host, Link, LinkError};
 use crate::plan::{Machine, Plan};
 use crate::run::emitter::Emitter;
@@ -41,6 +41,8 @@ pub struct Summary {
     pub not_run: usize,
     /// What ended it early.
     pub error: Option<RunError>,
+    /// Each machine that was left changed, or may have been: it weighs more than how the campaign ended.
+    pub left: Vec<Reason>,
 }
 
 /// A machine in the campaign.
@@ -62,6 +64,9 @@ pub(in crate::run) struct State<'a> {
     pub database: Option<String>,
     /// What was set, as read back, by machine.
     pub tuned: BTreeMap<String, BTreeMap<String, String>>,
+    /// Machines on which settings were begun to be made, or their own PostgreSQL to be prepared: if such a one's agent is
+    /// lost, nobody knows what it left.
+    pub touched: BTreeSet<String>,
     /// Where each machine's agent has the run's work directory.
     pub work_dirs: BTreeMap<String, String>,
 }
@@ -94,6 +99,7 @@ where
         versions: BTreeMap::new(),
         database: None,
         tuned: BTreeMap::new(),
+        touched: BTreeSet::new(),
         work_dirs: BTreeMap::new(),
     };
     let mut summary = resume::summary(campaign);
@@ -108,11 +114,26 @@ where
     }
     // Machines are released whatever happened, and a record that can't be written does not keep us from it.
     let released = release::all(&mut state).await;
-    summary.error = error.or(released.err());
+    summary.left = released.left;
+    // The first error is the one to tell; what was left changed is told beside it, whatever that was.
+    let is_told = |reason: &&Reason| {
+        error.is_none() && matches!(&released.error, Some(RunError::Broken(told)) if told == *reason)
+    };
+    let beside: Vec<String> = summary.left.iter().filter(|reason| !is_told(reason)).map(in_a_line).collect();
+    let told = beside.into_iter().map(|message| state.emitter.emit(Happening::Warning { message }));
+    let told = told.fold(Ok(()), Result::and);
+    summary.error = error.or(released.error).or(told.err().map(RunError::Record));
     if let Err(failed) = finish(&mut state, &summary) {
         summary.error.get_or_insert(RunError::Record(failed));
     }
     summary
+}
+
+/// A reason with all that belongs to it.
+fn in_a_line(reason: &Reason) -> String {
+    let detail: String = reason.detail.iter().map(|line| format!("; {line}")).collect();
+    let hint = reason.hint.iter().map(|hint| format!(" (hint: {hint})")).collect::<String>();
+    format!("{}{detail}{hint}", reason.message)
 }
 
 fn finish(state: &mut State<'_>, summary: &Summary) -> std::io::Result<()> {

@@ -123,6 +123,9 @@ pub async fn apply(state: &mut State<'_>, seen: &BTreeMap<String, Seen>) -> Resu
         let (told, nofile) = if made && work.nofile.is_none() {
             (Vec::new(), None)
         } else {
+            if !settings.is_empty() {
+                state.touched.insert(name.clone());
+            }
             match ask(state, &work.link, Request::Tune { settings, nofile: work.nofile }).await? {
                 Reply::Tuned { settings, nofile } => (settings, nofile),
                 other => return Err(RunError::Link(work.link.out_of_turn(&other))),
