@@ -3,7 +3,7 @@
 use crate::diagnostic::printable;
 use crate::event::{Happening, Sum, SumVerdict};
 use crate::metric::{counted, duration_ms};
-use crate::wire::{Outcome, PutBack, Tuned, Undone};
+use crate::wire::{Change, Left, Outcome, PutBack, Tuned, Undone};
 
 /// The lines of an event.
 pub fn of(event: &Happening) -> Vec<String> {
@@ -94,6 +94,25 @@ fn is_another(tuned: &Tuned) -> bool {
 pub fn left_undone(undone: &Undone) -> Vec<String> {
     let head = format!("run {} had left it changed", printable(&undone.run));
     std::iter::once(head).chain(undone.entries.iter().map(|entry| format!("  {}", put_back(entry)))).collect()
+}
+
+/// What an undoing will do about each change that was left, in lines.
+pub fn to_undo(left: &Left) -> Vec<String> {
+    if left.entries.is_empty() {
+        return vec!["undo its changes, which only root can see".to_owned()];
+    }
+    let line = |change: &Change| {
+        let [now, before] = [&change.from, &change.to].map(|value| printable(value.as_deref().unwrap_or("nothing")));
+        let name = printable(&change.name);
+        if !left.stays.contains(&change.name) {
+            format!("put back {name} {now} -> {before}")
+        } else if change.from == change.to {
+            format!("find {name} as it was: {before}")
+        } else {
+            format!("leave {name} alone: it is {now}, which is not what that run set; before, it was {before}")
+        }
+    };
+    left.entries.iter().map(line).collect()
 }
 
 /// What is still changed after an undoing, one line for each change that failed.

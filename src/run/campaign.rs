@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::event::{Happening, Moment, Outcome, Reason, Recorder};
 use crate::host::{Connection, Host, Link, LinkError};
 use crate::plan::{Machine, Plan};
+use crate::preflight;
 use crate::run::emitter::Emitter;
 use crate::run::error::{RunError, TrialError};
 use crate::run::{Confirm, Resumed, StopSignal, contact, network, prepare, provision, release, resume, trial, tuning};
@@ -76,6 +77,21 @@ impl State<'_> {
     pub fn links_beside(&self, link: &Link) -> Vec<Link> {
         let others = self.machines.values().filter(|other| other.host.is_some() && !other.link.is_same(link));
         others.map(|other| other.link.clone()).collect()
+    }
+
+    /// The plan, with one name for each machine: for what is asked of a machine whatever it is called.
+    pub fn as_one(&self) -> Plan {
+        preflight::as_one(self.campaign.plan, &self.shared())
+    }
+
+    /// Each name that shares the agent of another, and that other.
+    pub fn shared(&self) -> BTreeMap<String, String> {
+        let owner = |link: &Link| {
+            let mut owners = self.machines.iter().filter(|(_, other)| other.host.is_some());
+            Some(owners.find(|(_, other)| other.link.is_same(link))?.0.clone())
+        };
+        let names = self.machines.iter().filter(|(_, machine)| machine.host.is_none());
+        names.filter_map(|(name, machine)| Some((name.clone(), owner(&machine.link)?))).collect()
     }
 
     /// The link to a machine of the plan.
