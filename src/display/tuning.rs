@@ -153,3 +153,57 @@ pub fn put_back(entry: &PutBack) -> String {
         Outcome::Failed { why } => format!("NOT put back: {name} is {found} and was {before}: {}", printable(why)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+
+    #[test]
+    fn a_value_that_the_kernel_made_another_does_not_stay() {
+        let one = |name: &str, wanted: &str, before: &str, after: &str| Tuned {
+            name: name.to_owned(),
+            wanted: wanted.to_owned(),
+            before: some(before),
+            after: some(after),
+            took: false,
+            why: some("so it is"),
+        };
+        let settings = [one("fs.pipe-max-size", "2000000", "1048576", "2097152"), one("a.b", "1", "0", "0")];
+        assert_eq!(
+            tuned("here", &settings, None, 0),
+            [
+                "  here is tuned: 0 of 2 settings, 1 became another value than asked for, read back, in under 1 ms",
+                "    fs.pipe-max-size became 2097152, and not 2000000: so it is",
+                "    a.b stays 0: so it is",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_was_left_is_told_before_and_after_it_is_undone() {
+        let entry = |outcome| PutBack { name: "a.b".to_owned(), found: some("42"), before: some("10"), outcome };
+        let failed = Outcome::Failed { why: "read-only".to_owned() };
+        let entries = vec![entry(Outcome::Restored), entry(Outcome::LeftAlone), entry(failed)];
+        let undone = Undone { run: "r".to_owned(), entries, took_ms: 0 };
+        assert_eq!(still_changed(&undone), ["NOT put back: a.b is 42 and was 10: read-only"]);
+        let lines = left_undone(&undone);
+        assert_eq!((lines.len(), lines[0].as_str()), (4, "run r had left it changed"));
+        assert!(lines[2].starts_with("  left alone: a.b is 42, which somebody else set meanwhile"), "{}", lines[2]);
+
+        let change = |name: &str, from: &str| Change { name: name.to_owned(), from: some(from), to: some("10") };
+        let entries = vec![change("a.b", "77"), change("a.c", "42"), change("a.d", "10")];
+        let left = Left { entries, stays: vec!["a.c".to_owned(), "a.d".to_owned()], ..Left::default() };
+        assert_eq!(
+            to_undo(&left),
+            [
+                "put back a.b 77 -> 10",
+                "leave a.c alone: it is 42, which is not what that run set; before, it was 10",
+                "find a.d as it was: 10",
+            ]
+        );
+    }
+}
