@@ -49,7 +49,7 @@ where
             (None, None) => Ok(()),
         };
         match told {
-            Err(error @ RunError::Link(_)) => failed.push(error),
+            Err(error @ (RunError::Link(_) | RunError::NotFit(_))) => failed.push(error),
             other => other?,
         }
     }

@@ -113,8 +113,11 @@ pub struct Left {
     pub since: String,
     /// The boot that they were made in.
     pub boot_id: String,
-    /// What would be put back: name, what it is now, what it would be.
+    /// What was changed: name, what it is now, what it was before.
     pub entries: Vec<Change>,
+    /// Of these, what would be left as it is: somebody else set it since, it is so already, or a boot has undone it.
+    #[serde(default)]
+    pub stays: Vec<String>,
 }
 
 /// A value before and after.
