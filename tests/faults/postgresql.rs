@@ -291,7 +291,7 @@ fn what_the_server_would_not_take_is_refused_and_nothing_stays() {
     unfit(hosts.replace("port = 5963", "port = 5964"), "listens on port 5963, and hosts.toml says 5964");
     unfit(hosts.replace(&cluster.name, "nobody"), "this machine has no PostgreSQL 15/nobody: it has ");
     cluster.control("stop");
-    unfit(hosts.clone(), "does not run (hint: start it: pg_ctlcluster 15 ");
+    unfit(hosts.clone(), "does not run\n  (hint: start it: pg_ctlcluster 15 ");
     cluster.control("start");
     std::thread::sleep(Duration::from_millis(1_500));
     cluster.ask("alter system set work_mem = '8MB'");
