@@ -7,6 +7,7 @@ mod faults {
     mod kills;
     mod locked;
     mod refused;
+    mod told;
     pub mod tuned;
 }
 #[expect(dead_code, reason = "shared with `days`, which uses all of it")]
