@@ -143,7 +143,9 @@ pub fn put_back(entry: &PutBack) -> String {
         Outcome::Restored => format!("put back: {name} {found} -> {before}"),
         Outcome::AlreadySo => format!("as it was already: {name} {before}"),
         Outcome::LeftAlone if name.starts_with("PostgreSQL ") => {
-            format!("left alone: {name} is {found}, by somebody else's hand (hint: look at it, and remove it yourself)")
+            format!(
+                "left alone: {name} is {found}, by somebody else's hand (hint: look at it; once nobody needs it, remove it and start PostgreSQL anew)"
+            )
         }
         Outcome::LeftAlone => format!(
             "left alone: {name} is {found}, which somebody else set meanwhile; before us it was {before} (hint: to put that back, \

@@ -194,9 +194,10 @@ pub async fn database(state: &mut State<'_>) -> Result<(), RunError> {
         }));
     }
     let (machine, port) = (database.machine.clone(), database.port);
-    if let Some(cluster) = &database.cluster {
-        // Somebody else may change it: it is verified with all else that was tuned.
-        let named = |tuned: &Tuned| Some((format!("PostgreSQL {cluster}: {}", tuned.name), tuned.after.clone()?));
+    // Somebody may change it meanwhile: it is verified with all else that was tuned.
+    let named =
+        |tuned: &Tuned| Some((wire::database_setting(database.cluster.as_deref(), &tuned.name), tuned.after.clone()?));
+    if !profile.is_empty() {
         state.tuned.entry(machine.clone()).or_default().extend(profile.iter().filter_map(named));
     }
     state.emitter.emit(Happening::DatabaseStarted {

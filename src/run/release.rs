@@ -92,8 +92,9 @@ fn put_back(
     }
     let mut ours = Vec::new();
     if let Some(compared) = compared {
-        let tuned =
-            |change: &&Change| is_cluster(&change.name) || plan.tuning.iter().any(|tuning| has(tuning, &change.name));
+        let tuned = |change: &&Change| {
+            is_of_ours_in_postgresql(change) || plan.tuning.iter().any(|tuning| has(tuning, &change.name))
+        };
         ours = compared.differences.iter().filter(tuned).cloned().collect();
         let told = emitter.emit(Happening::MachineCompared { machine: name, compared, ours: ours.clone() });
         released.note(told.map_err(RunError::Record));
@@ -136,9 +137,12 @@ fn may_be_tuned(machine: &str) -> Reason {
     }
 }
 
-/// Whatever is compared of the machine's own PostgreSQL, the campaign has had its hands on.
-fn is_cluster(name: &str) -> bool {
-    name.starts_with("PostgreSQL ")
+/// Whether something of the campaign's is still in the machine's own PostgreSQL: all of it bears our name. Whatever else
+/// is different there, somebody else has changed.
+fn is_of_ours_in_postgresql(change: &Change) -> bool {
+    let bears_our_name = |text: &str| text.contains("timetrial");
+    let now = change.to.as_deref().is_some_and(bears_our_name);
+    change.name.starts_with("PostgreSQL ") && (now || change.to.is_some() && bears_our_name(&change.name))
 }
 
 fn has(tuning: &crate::plan::Tuning, name: &str) -> bool {

@@ -13,7 +13,7 @@ use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
 use crate::run::error::RunError;
 use crate::run::resume;
-use crate::wire::{ClusterAsked, Look, Reply, Request, Setting, Tuned};
+use crate::wire::{self, ClusterAsked, Look, Reply, Request, Setting, Tuned};
 
 /// Asks the user whether this may be done; the lines say what.
 pub type Confirm = dyn Fn(Vec<String>) -> Pin<Box<dyn Future<Output = bool>>>;
@@ -222,16 +222,16 @@ pub async fn verify(state: &mut State<'_>) -> Result<(), RunError> {
     for (name, applied) in state.tuned.clone() {
         let Some(machine) = state.campaign.plan.machine(&name) else { continue };
         let link = state.link(&name)?;
-        let now: BTreeMap<String, Option<String>> = if matches!(machine.transport, Transport::Docker(_)) {
-            let settings = applied.keys().cloned().collect();
-            let look = look_at(state, &link, Request::Look { settings, cluster: None }).await?;
-            look.settings.into_iter().map(|(name, standing)| (name, standing.value)).collect()
-        } else {
-            match ask(state, &link, Request::VerifyTuning).await? {
-                Reply::Tuned { settings, .. } => settings.into_iter().map(|tuned| (tuned.name, tuned.after)).collect(),
-                other => return Err(RunError::Link(link.out_of_turn(&other))),
-            }
+        let mut now: BTreeMap<String, Option<String>> = match ask(state, &link, Request::VerifyTuning).await? {
+            Reply::Tuned { settings, .. } => settings.into_iter().map(|tuned| (tuned.name, tuned.after)).collect(),
+            other => return Err(RunError::Link(link.out_of_turn(&other))),
         };
+        // What a container was made with, its agent did not make.
+        if matches!(machine.transport, Transport::Docker(_)) {
+            let settings = applied.keys().filter(|name| !name.starts_with(wire::DATABASE)).cloned().collect();
+            let look = look_at(state, &link, Request::Look { settings, cluster: None }).await?;
+            now.extend(look.settings.into_iter().map(|(name, standing)| (name, standing.value)));
+        }
         let changed = applied.iter().filter_map(|(name, applied)| {
             let after = now.get(name).cloned().flatten();
             let drifted = after.as_deref() != Some(applied.as_str());
