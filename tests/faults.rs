@@ -8,6 +8,7 @@ mod faults {
     mod locked;
     mod postgresql;
     mod refused;
+    mod told;
     pub mod tuned;
 }
 #[expect(dead_code, reason = "shared with `days`, which uses all of it")]

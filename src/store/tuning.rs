@@ -24,9 +24,9 @@ impl StoredRun {
     /// read again after its last trial, or, where it ended before that, when it was put back.
     pub fn drifted(&self, machine: &str, trial: &str) -> Vec<Drift> {
         let begun = |event: &Event| matches!(&event.event, Happening::TrialStarted { trial: id, .. } if id == trial);
-        let sessions = self.events.chunk_by(|_, next| !matches!(next.event, Happening::CampaignResumed { .. }));
+        let mut sessions = self.events.chunk_by(|_, next| !matches!(next.event, Happening::CampaignResumed { .. }));
         // A trial that was begun again lasts from its last session.
-        let session = sessions.filter(|session| session.iter().any(begun)).next_back().unwrap_or_default();
+        let session = sessions.rfind(|session| session.iter().any(begun)).unwrap_or_default();
         self.drifted_in(session, machine)
     }
 

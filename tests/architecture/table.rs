@@ -27,7 +27,7 @@ pub const MAY_USE: &[(&str, &[&str])] = &[
     // `diagnostic`: the one function that makes outside bytes harmless on a terminal.
     // `wire`: what became of each setting is told as the agent told it.
     ("display", &["diagnostic", "event", "metric", "wire"]),
-    ("referee", &["event", "metric", "plan", "store", "wire"]),
+    ("referee", &["event", "metric", "plan", "store"]),
     // `diagnostic`: which characters a terminal obeys, said once.
     ("report", &["command", "diagnostic", "event", "metric", "plan", "referee", "store", "wire"]),
     (

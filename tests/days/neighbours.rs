@@ -25,6 +25,10 @@ fn a_port_that_is_taken_is_told_with_its_process_and_nothing_is_started() {
     let run = RunDirectory::only(&project);
     run.assert_complete();
     assert!(!run.types().iter().any(|kind| kind == "trial-started" || kind == "daemon-started"));
+    // A dry run ends as the run does.
+    let dry = project.timetrial(&["run", "--dry-run", "scenarios/day.toml"]);
+    let line = format!("port taken: port {}, which the daemons shall listen on, is taken\n", project.port);
+    assert!(dry.assert_code(5).stdout.contains(&line), "{}", dry.stdout);
     drop(listener);
     project.assert_clean();
     project.run().assert_code(0);

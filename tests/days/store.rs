@@ -12,6 +12,8 @@ use crate::support::running::{RunDirectory, Running};
 fn assert_stopped_and_kept(project: &Project, running: Running<'_>) {
     let run = RunDirectory(running.end_with_directory(|ended| {
         ended.assert_code(1).assert_said("error: can't write the record in ").assert_said("is the disk full?)");
+        // The first error, and not one that came of it.
+        ended.assert_said("because: trials/0001/raw/load.stdout: ").assert_not_said("a write before this one failed");
     }));
     project.assert_clean();
     assert!(!run.0.join("complete.json").exists());

@@ -1,7 +1,8 @@
 //! Tuning: what was reckoned, set, read back and put back, in every format.
 
-use timetrial::event::{Happening, Sum, SumVerdict};
+use timetrial::event::{Event, Happening, Sum, SumVerdict};
 use timetrial::plan::{ConfSetting, NoFile, PostgresConf, TunedSetting, Tuning};
+use timetrial::referee::judge;
 use timetrial::report::Report;
 use timetrial::store::StoredRun;
 use timetrial::wire::{Change, Compared, Outcome, PutBack, Tuned, Undone};
@@ -241,6 +242,66 @@ fn a_resumed_run_tells_each_tuning() {
     assert!(machines[0]["undone"].is_null() && machines[0]["left"] == serde_json::json!([]));
     assert_eq!(machines[1]["left"][0]["entries"][0]["outcome"], "restored");
     assert_eq!(machines[1]["undone"]["entries"].as_array().map(Vec::len), Some(3));
+}
+
+/// Only where all of it was undone was the machine put back.
+#[test]
+fn what_an_earlier_run_left_is_told_as_what_became_of_it() {
+    let told = |outcome: Outcome| {
+        let mut run = tuned();
+        let entries = vec![
+            entry("net.core.somaxconn", Some("65536"), "4096", Outcome::Restored),
+            entry("vm.swappiness", Some("42"), "60", outcome),
+        ];
+        let undone = Undone { run: text("an-earlier-one"), entries, took_ms: 1 };
+        happens(&mut run, 1, Happening::LeftUndone { machine: text("local"), undone });
+        Report::new(&run).markdown()
+    };
+    let [whole, alone, failed] = [
+        "local was still as run an-earlier-one had left it, and was put back before this one.",
+        "On local, vm.swappiness, which run an-earlier-one had changed, was set by somebody else since, and was left as that: 42.",
+        "On local, vm.swappiness, which run an-earlier-one had changed, could not be put back: permission denied.",
+    ];
+    for (outcome, words) in [
+        (Outcome::Restored, whole),
+        (Outcome::LeftAlone, alone),
+        (Outcome::Failed { why: text("permission denied") }, failed),
+    ] {
+        let page = told(outcome);
+        let found = [whole, alone, failed].map(|one| page.contains(one));
+        assert_eq!(found, [whole, alone, failed].map(|one| one == words), "{words}");
+    }
+}
+
+/// Ctrl-C comes before anything is read again: what is found when the machine is put back counts, for the trials of that
+/// session and for no others.
+#[test]
+fn what_somebody_changed_before_the_user_stopped_the_run_marks_the_trials_of_that_session() {
+    let mut run = tuned();
+    let third = |event: &Event| matches!(&event.event, Happening::TrialStarted { trial, .. } if trial == "0003");
+    let place = run.events.iter().position(third).expect("a third trial");
+    let of_tuning = |event: &Happening| {
+        matches!(
+            event,
+            Happening::MachineTuned { .. } | Happening::TuningVerified { .. } | Happening::TuningUndone { .. }
+        )
+    };
+    let mut session: Vec<Event> = run.events.iter().filter(|event| of_tuning(&event.event)).cloned().collect();
+    run.events.retain(|event| !of_tuning(&event.event));
+    session.retain(|event| !matches!(event.event, Happening::TuningVerified { .. }));
+    let mut resumed = run.events[place].clone();
+    resumed.event = Happening::CampaignResumed { timetrial: text("0.1.0"), finished: 2, left: 6 };
+    let place = place.min(run.events.len());
+    run.events.splice(place..place, session.into_iter().chain([resumed]));
+    let judgement = judge(&run);
+    let drifted = |trial: &str| {
+        let findings = judgement.verdict(trial).expect("a verdict").findings();
+        findings.iter().find(|finding| finding.rule == "tuning-changed").map(|finding| finding.message.clone())
+    };
+    let words = "net.ipv4.tcp_fin_timeout of local was set to 10 and was 30 when the machine was put back: somebody changed it \
+                 meanwhile";
+    assert_eq!(drifted("0001").as_deref(), Some(words));
+    assert_eq!(drifted("0003"), None);
 }
 
 #[test]

@@ -328,6 +328,20 @@ pub mod tests {
         Journal::create(place, header(maker, BTreeMap::new(), entries)).unwrap()
     }
 
+    #[test]
+    fn since_when_is_said_once() {
+        let above = tempfile::tempdir().unwrap();
+        let place = above.path().join("timetrial");
+        drop(made_up(&place));
+        for owner in ["me", "me, process 7, run r, since 2026-11-24 04:00:00Z"] {
+            let since = "2026-11-24T04:00:00Z".to_owned();
+            let maker = Maker { run: "r".to_owned(), owner: owner.to_owned(), since, ..Maker::default() };
+            tell_whose(&place, &maker).unwrap();
+            let message = left_there(&place).message;
+            assert_eq!(message.matches("since").count(), 1, "{message}");
+        }
+    }
+
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o7777
     }
