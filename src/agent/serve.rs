@@ -165,6 +165,14 @@ fn answer(agent: &Agent, request: Request) -> Result<Reply, Failure> {
             *lock(&agent.database) = Some(started);
             Ok(reply)
         }
+        Request::DatabaseAccess => {
+            let database = lock(&agent.database);
+            Ok(Reply::Access(database.as_ref().ok_or_else(no_database)?.access()))
+        }
+        Request::UseDatabase { access } => {
+            *lock(&agent.access) = Some(access);
+            Ok(Reply::Done)
+        }
         Request::DatabaseLog => {
             let database = lock(&agent.database);
             database::log(agent, database.as_ref().ok_or_else(no_database)?)
@@ -313,8 +321,9 @@ fn start(agent: &Agent, request: StartRequest) -> Result<Reply, Failure> {
     let state = agent.state()?;
     let mut environment = agent.environment(&request.uses)?;
     if request.database {
-        let database = lock(&agent.database);
-        environment.extend(database.as_ref().ok_or_else(no_database)?.environment.clone());
+        let access = lock(&agent.database).as_ref().map(database::Database::access);
+        let access = access.or_else(|| lock(&agent.access).clone()).ok_or_else(no_database)?;
+        environment.extend(access.0.into_iter().map(|(name, value)| (name.into(), value.into())));
     }
     let work = state.work.display().to_string();
     let fill = |text: &str| text.replace("{work}", &work);

@@ -14,7 +14,7 @@ use crate::agent::process::{MARK, Processes};
 use crate::agent::provision;
 use crate::agent::state::State;
 use crate::agent::tuning;
-use crate::wire::{Failure, Notice};
+use crate::wire::{Access, Failure, Notice};
 
 /// An agent.
 pub struct Agent {
@@ -22,6 +22,8 @@ pub struct Agent {
     pub(in crate::agent) processes: Arc<Processes>,
     /// The running cluster.
     pub(in crate::agent) database: Mutex<Option<Database>>,
+    /// How daemons get into a database on another machine.
+    pub(in crate::agent) access: Mutex<Option<Access>>,
     /// Where notices go.
     pub(in crate::agent) notices: Mutex<Sender<Notice>>,
     /// Who daemons run as.
@@ -49,6 +51,7 @@ impl Agent {
         Self {
             processes: Processes::new(notices.clone()),
             database: Mutex::new(None),
+            access: Mutex::new(None),
             notices: Mutex::new(notices),
             identity: identity::choose(),
             state_dir,

@@ -1,9 +1,10 @@
 //! What comes before the first trial and after the last: hello, facts, ports, packages, sources, the database.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::event::{Happening, Reason, paths};
-use crate::host::{Host, LinkError};
+use crate::host::{Host, Link, LinkError};
 use crate::plan::{ConfSetting, Daemon, Database, Machine};
 use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
@@ -194,6 +195,7 @@ pub async fn database(state: &mut State<'_>) -> Result<(), RunError> {
         }));
     }
     let (machine, port) = (database.machine.clone(), database.port);
+    tell_daemons(state, &link).await?;
     // Somebody may change it meanwhile: it is verified with all else that was tuned.
     let named =
         |tuned: &Tuned| Some((wire::database_setting(database.cluster.as_deref(), &tuned.name), tuned.after.clone()?));
@@ -210,6 +212,22 @@ pub async fn database(state: &mut State<'_>) -> Result<(), RunError> {
         settings,
         profile,
     })?;
+    Ok(())
+}
+
+/// Agents of daemons on other machines are told how to get in.
+async fn tell_daemons(state: &State<'_>, database: &Link) -> Result<(), RunError> {
+    let servers: BTreeSet<&String> = state.campaign.plan.trials.iter().map(|trial| &trial.server).collect();
+    for server in servers {
+        let link = state.link(server)?;
+        if link.is_same(database) {
+            continue;
+        }
+        let Reply::Access(access) = ask(state, database, Request::DatabaseAccess).await? else {
+            return Err(out_of_turn(server));
+        };
+        ask(state, &link, Request::UseDatabase { access }).await?;
+    }
     Ok(())
 }
 

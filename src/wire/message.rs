@@ -82,6 +82,10 @@ pub enum Request {
     PutFiles { directory: String, files: Vec<WorkFile> },
     /// Make and start the private cluster, or prepare the machine's own one.
     StartDatabase(Box<DatabaseRequest>),
+    /// How daemons on another machine get in.
+    DatabaseAccess,
+    /// What daemons that use the database are given, where it runs on another machine.
+    UseDatabase { access: Access },
     /// The last messages of its server.
     DatabaseLog,
     /// Stop it and remove its data.
@@ -113,6 +117,17 @@ pub enum Request {
     RemoveKept,
     /// Stop everything, remove the work directory, answer, and exit.
     Goodbye,
+}
+
+/// libpq's variables, the password among them: it goes from one agent to another by the controller's memory alone, and is
+/// never shown.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Access(pub BTreeMap<String, String>);
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Access(not shown)")
+    }
 }
 
 /// What of a virtual environment is built from sources.
@@ -253,6 +268,8 @@ pub enum Reply {
         #[serde(default)]
         profile: Vec<Tuned>,
     },
+    /// To `DatabaseAccess`.
+    Access(Access),
     Started {
         process: u64,
         pid: u32,

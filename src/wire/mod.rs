@@ -9,8 +9,8 @@ mod tuning;
 
 pub use facts::Facts;
 pub use message::{
-    Answer, BuildRequest, DatabaseRequest, DatabaseSetting, Failure, FromAgent, HEARTBEAT, Kept, Listener, MAGIC,
-    Member, Notice, PROTOCOL, Reply, Request, SILENCE, StartRequest, ToAgent, WorkFile,
+    Access, Answer, BuildRequest, DatabaseRequest, DatabaseSetting, Failure, FromAgent, HEARTBEAT, Kept, Listener,
+    MAGIC, Member, Notice, PROTOCOL, Reply, Request, SILENCE, StartRequest, ToAgent, WorkFile,
 };
 pub use tuning::{
     Change, ClusterAsked, ClusterLook, Compared, DATABASE, GOVERNOR, Left, Look, Namespaces, Outcome, PutBack, Setting,

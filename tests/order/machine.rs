@@ -10,8 +10,8 @@ use timetrial::host::{Connection, HANG_UP, Host, fake};
 use timetrial::plan::{Machine, NoFile, Plan, TunedSetting, Tuning};
 use timetrial::run::{Campaign, Resumed, StopHandle, Summary, run, stop_channel};
 use timetrial::wire::{
-    Answer, Facts, Failure, Listener, Look, Member, Notice, Outcome, PutBack, Reply, Request, Setting, Standing,
-    StartRequest, Tuned, Undone,
+    Access, Answer, Facts, Failure, Listener, Look, Member, Notice, Outcome, PutBack, Reply, Request, Setting,
+    Standing, StartRequest, Tuned, Undone,
 };
 
 /// What goes wrong at the request with a number, from 0.
@@ -130,8 +130,8 @@ async fn campaign(plan: &Plan, resumed: Option<&Resumed>, trouble: Trouble) -> S
     Story { asked, events: kept.events, files: kept.files, summary }
 }
 
-/// The far end.
-struct Scene {
+/// The far end: a machine that answers as a real one would.
+pub struct Scene {
     trouble: Trouble,
     handle: Arc<StopHandle>,
     number: usize,
@@ -146,14 +146,14 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(plan: &Plan, trouble: Trouble, handle: Arc<StopHandle>) -> Self {
+    pub fn new(plan: &Plan, trouble: Trouble, handle: Arc<StopHandle>) -> Self {
         let document = plan.documents["index"].content.to_string().into_bytes();
         let rows = plan.database.as_ref().map(|database| database.tables.clone()).unwrap_or_default();
         let network_port = plan.network.as_ref().map_or(0, |network| network.port);
         Self { trouble, handle, number: 0, processes: 0, document, rows, waiting: None, network_port, checks: 0 }
     }
 
-    fn answer(&mut self, request: &Request, notices: &mut Vec<Notice>) -> Result<Reply, Failure> {
+    pub fn answer(&mut self, request: &Request, notices: &mut Vec<Notice>) -> Result<Reply, Failure> {
         let number = self.number;
         self.number += 1;
         match self.trouble {
@@ -222,6 +222,8 @@ impl Scene {
                 settings: BTreeMap::new(),
                 profile: Vec::new(),
             },
+            Request::DatabaseAccess => Reply::Access(Access([("PGPASSWORD".to_owned(), "a secret".to_owned())].into())),
+            Request::UseDatabase { .. } => Reply::Done,
             Request::StopDatabase | Request::Stop { .. } => {
                 if let Request::Stop { process, .. } = request
                     && let Some((waiting, _)) = self.waiting.take_if(|(waiting, _)| waiting == process)

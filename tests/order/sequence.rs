@@ -21,6 +21,8 @@ fn words(request: &Request) -> String {
         }
         Request::PutFiles { directory, files } => format!("put {} into {directory}", files.len()),
         Request::StartDatabase(database) => format!("start database from {}", database.root),
+        Request::DatabaseAccess => "access to the database".to_owned(),
+        Request::UseDatabase { access } => format!("use the database by {access:?}"),
         Request::DatabaseLog => "log of the database".to_owned(),
         Request::StopDatabase => "stop database".to_owned(),
         Request::Start(start) => format!("start {}", start.label),

@@ -10,7 +10,7 @@ use timetrial::plan::{Machine, Plan};
 use timetrial::run::{Campaign, RunError, Summary, dry_run, run, stop_channel};
 use timetrial::wire::{Failure, Reply, Request};
 
-use crate::machine::golden;
+use crate::machine::{CONTENT, Scene, Trouble, golden, two_trials};
 
 /// The plan, with a second machine of this name.
 fn with_second(name: &str) -> Plan {
@@ -178,4 +178,57 @@ fn a_dry_run_knows_two_names_of_one_machine_as_a_run_does() {
     assert_eq!(looked.machines.into_keys().collect::<Vec<_>>(), ["bench"]);
     assert_eq!(*looks.lock().expect("nobody panicked"), 1);
     assert!(!looked.sums.is_empty() && looked.sums.iter().all(|sum| sum.machine == "bench"), "{:?}", looked.sums);
+}
+
+/// Daemons get in from their own machine: the password goes from agent to agent, and nobody shows it.
+#[test]
+fn daemons_are_let_into_a_database_on_another_machine() {
+    let mut plan = two_trials();
+    (plan.tuning, plan.network) = (Vec::new(), None);
+    plan.machines.push(Machine { name: "aside".to_owned(), ..plan.machines[0].clone() });
+    plan.database.as_mut().expect("it has one").machine = "aside".to_owned();
+    let (handle, stop) = stop_channel();
+    let handle = Arc::new(handle);
+    let inputs = plan.inputs.keys().map(|name| (name.clone(), CONTENT.as_bytes().to_vec())).collect();
+    let campaign = Campaign {
+        plan: &plan,
+        run: "a-run",
+        inputs: &inputs,
+        certificates: &BTreeMap::new(),
+        owner: "a test".to_owned(),
+        confirm: None,
+        resumed: None,
+        stop,
+    };
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let connect = async |machine: &Machine| {
+        let (name, asked) = (machine.name.clone(), Arc::clone(&asked));
+        let mut scene = Scene::new(&plan, Trouble::Nothing, Arc::clone(&handle));
+        let script = move |request: &Request, notices: &mut Vec<_>| match request {
+            Request::Identify => Ok(Reply::Identity { identity: name.clone() }),
+            _ => {
+                asked.lock().expect("nobody panicked").push((name.clone(), request.clone()));
+                scene.answer(request, notices)
+            }
+        };
+        let (link, _) = fake(&machine.name, Box::new(script)).await?;
+        Ok(Connection { host: Host::Elsewhere, link })
+    };
+    let kept = RefCell::new(Kept::default());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+    let summary = runtime.block_on(run(&campaign, &mut *kept.borrow_mut(), connect));
+    assert_eq!((summary.measured, &summary.error.is_none()), (2, &true), "{summary:?}");
+    let asked = asked.lock().expect("nobody panicked");
+    let place = |machine: &str, is: fn(&Request) -> bool| {
+        let found = asked.iter().position(|(name, request)| name == machine && is(request));
+        found.unwrap_or_else(|| panic!("not asked of {machine}: {asked:?}"))
+    };
+    let order = [
+        place("aside", |request| matches!(request, Request::StartDatabase(_))),
+        place("aside", |request| matches!(request, Request::DatabaseAccess)),
+        place("bench", |request| matches!(request, Request::UseDatabase { .. })),
+        place("bench", |request| matches!(request, Request::Start(start) if start.database)),
+    ];
+    assert!(order.is_sorted(), "{order:?}");
+    assert!(!format!("{asked:?} {:?}", kept.borrow().0).contains("a secret"));
 }

@@ -31,6 +31,8 @@ pub(in crate::agent) const DROP_IN: &str = "zz-timetrial.conf";
 /// Who may come in, beside the cluster's own `pg_hba.conf`, which it holds as well.
 const ADMISSION: &str = "timetrial-pg_hba.conf";
 
+const OPEN_FILES: &str = "open files of its server";
+
 /// What is made in the machine's own server has names that nobody else has.
 pub(in crate::agent) const NAMES: Names = Names { database: "timetrial_benchmarks", owner: "timetrial_bench" };
 
@@ -89,6 +91,11 @@ impl Record {
             admission: configuration.join(ADMISSION),
             before: snapshot(talk, cluster)?,
         })
+    }
+
+    /// The limit of open files that its server had, soft and hard.
+    pub(in crate::agent) fn files(&self) -> Option<(&str, &str)> {
+        self.before.get(&self.name(&OPEN_FILES))?.split_once(' ')
     }
 
     /// Writes it, whole or not at all.
@@ -237,7 +244,7 @@ fn take_away(record: &Record, path: &Path) -> Option<PutBack> {
 fn give_back(talk: Talk<'_>, record: &Record, cluster: &Cluster) -> Result<PutBack, Failure> {
     let own = Some("with its own settings");
     if !cluster.online {
-        talk.control(cluster, "start")?;
+        talk.control(cluster, "start", record.files())?;
         return Ok(record.told(&"its server", Some("not running"), own, Outcome::Restored));
     }
     let sql = format!(
@@ -249,10 +256,10 @@ fn give_back(talk: Talk<'_>, record: &Record, cluster: &Cluster) -> Result<PutBa
     // A server that does not answer may well run with them.
     let runs_with_ours = talk.ask(cluster, &sql).map_or(true, |rows| rows.first().is_none_or(|count| count != "0"));
     if !runs_with_ours {
-        talk.control(cluster, "reload")?;
+        talk.control(cluster, "reload", None)?;
         return Ok(record.told(&"its server", own, own, Outcome::AlreadySo));
     }
-    talk.control(cluster, "restart")?;
+    talk.control(cluster, "restart", record.files())?;
     Ok(record.told(&"its server", Some("with the campaign's settings"), own, Outcome::Restored))
 }
 
@@ -306,7 +313,7 @@ fn snapshot(talk: Talk<'_>, cluster: &Cluster) -> Result<BTreeMap<String, String
     let process = PathBuf::from(format!("/proc/{}", cluster.pid()?));
     let limits = fs::read_to_string(process.join("limits")).unwrap_or_default();
     let files = limits.lines().find(|line| line.starts_with("Max open files")).unwrap_or_default();
-    add("open files of its server", files.split_ascii_whitespace().skip(3).take(2).collect::<Vec<_>>().join(" "));
+    add(OPEN_FILES, files.split_ascii_whitespace().skip(3).take(2).collect::<Vec<_>>().join(" "));
     add("oom_score_adj of its server", fs::read_to_string(process.join("oom_score_adj")).unwrap_or_default());
     Ok(values)
 }

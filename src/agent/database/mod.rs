@@ -11,8 +11,6 @@ mod system;
 mod system_start;
 mod value;
 
-use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,7 +19,7 @@ use crate::agent::stop::{Stopped, stop};
 use crate::agent::surroundings::Agent;
 use crate::agent::tuning;
 use crate::command::Exit;
-use crate::wire::{self, DatabaseRequest, Failure, Reply, Tuned};
+use crate::wire::{self, Access, DatabaseRequest, Failure, Reply, Tuned};
 
 use fill::Filled;
 use private::Private;
@@ -39,7 +37,14 @@ pub struct Database {
     /// The profile, as read back.
     profile: Vec<Tuned>,
     /// libpq's variables for daemons, the password among them.
-    pub environment: BTreeMap<OsString, OsString>,
+    access: Access,
+}
+
+impl Database {
+    /// How daemons get in.
+    pub fn access(&self) -> Access {
+        self.access.clone()
+    }
 }
 
 #[derive(Debug)]
@@ -74,10 +79,10 @@ fn start_private(agent: &Agent, request: &DatabaseRequest) -> Result<(Database, 
         }
     };
     let pid = agent.processes.with(process, |entry| entry.pid)?;
-    let environment = libpq_environment(request, server.names(), &filled.password);
+    let access = libpq_variables(request, server.names(), &filled.password);
     let Filled { rows, settings, version, .. } = filled;
     let (request, made) = (without_data(request), profile.clone());
-    let database = Database { server: Running::Private(process), request, profile: made, environment };
+    let database = Database { server: Running::Private(process), request, profile: made, access };
     Ok((database, Reply::DatabaseStarted { version, pid, rows, settings, profile }))
 }
 
@@ -122,7 +127,7 @@ pub fn log(agent: &Agent, database: &Database) -> Result<Reply, Failure> {
         }
         Running::System { log, from } => (Vec::new(), system::log_from(log, *from)?),
     };
-    let password = database.environment.get(OsStr::new("PGPASSWORD")).and_then(|password| password.to_str());
+    let password = database.access.0.get("PGPASSWORD").map(String::as_str);
     let blot = |bytes| password.map_or_else(Vec::new, |password| blotted(bytes, password));
     Ok(Reply::Log { stdout: blot(stdout), stderr: blot(stderr) })
 }
@@ -152,7 +157,7 @@ pub fn stop_and_remove(agent: &Agent, database: &Database) -> Result<Stopped, Fa
     Ok(stopped)
 }
 
-fn libpq_environment(request: &DatabaseRequest, names: Names, password: &str) -> BTreeMap<OsString, OsString> {
+fn libpq_variables(request: &DatabaseRequest, names: Names, password: &str) -> Access {
     let port = request.port.to_string();
     let variables = [
         ("PGHOST", request.address.as_str()),
@@ -162,7 +167,7 @@ fn libpq_environment(request: &DatabaseRequest, names: Names, password: &str) ->
         ("PGDATABASE", names.database),
         ("PGSSLMODE", &request.sslmode),
     ];
-    variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect()
+    Access(variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
 }
 
 #[cfg(test)]

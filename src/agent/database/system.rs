@@ -129,14 +129,29 @@ impl Talk<'_> {
     }
 
     /// `start`, `restart` or `reload`, by Debian's own program.
-    pub(in crate::agent) fn control(&self, cluster: &Cluster, action: &str) -> Result<(), Failure> {
+    /// Its server is given this limit of open files, soft and hard, as whoever started it before had given it.
+    pub(in crate::agent) fn control(
+        &self,
+        cluster: &Cluster,
+        action: &str,
+        files: Option<(&str, &str)>,
+    ) -> Result<(), Failure> {
         let Some(program) = lookup("pg_ctlcluster") else {
             return Err(Failure::new(CODE, "there is no pg_ctlcluster here, by which PostgreSQL is started"));
         };
         // What it starts becomes a child of the agent, and is none of its own.
         self.processes.spare(&cluster.data);
         let from = log_length(&cluster.log);
-        let start = self.start_of(program, &[&cluster.version, &cluster.name, action], None);
+        let (shown, limit) =
+            (program.display().to_string(), files.map(|(soft, hard)| format!("--nofile={soft}:{hard}")));
+        let arguments = [cluster.version.as_str(), &cluster.name, action];
+        let start = match (lookup("prlimit"), &limit) {
+            (Some(prlimit), Some(limit)) => {
+                let words = [&[limit.as_str(), "--", &shown][..], &arguments].concat();
+                self.start_of(prlimit, &words, None)
+            }
+            _ => self.start_of(program, &arguments, None),
+        };
         let output = self.run(start, START_LIMIT + Duration::from_secs(15))?;
         if !output.exit.is_success() {
             let log = log_from(&cluster.log, from).unwrap_or_default();

@@ -1,20 +1,18 @@
 //! A campaign in the machine's own PostgreSQL: what it finds is written down, a drop-in gives it the profile, a database and
 //! a role of the campaign's own get the data, and all of it is put back at the end.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs;
 
 use crate::agent::database::fill::{Filled, fill};
 use crate::agent::database::left::{DROP_IN, NAMES, Record};
 use crate::agent::database::server::{Names, Server, admission, quoted};
 use crate::agent::database::system::{Cluster, Talk, fit, log_from, log_length};
-use crate::agent::database::{Database, Running, libpq_environment, profile, without_data};
+use crate::agent::database::{Database, Running, libpq_variables, profile, without_data};
 use crate::agent::state::cannot;
 use crate::agent::surroundings::Agent;
 use crate::agent::{lock, tuning};
 use crate::command::Output;
-use crate::wire::{DatabaseRequest, Failure, Reply, Tuned};
+use crate::wire::{Access, DatabaseRequest, Failure, Reply, Tuned};
 
 const CODE: &str = "system-postgresql";
 
@@ -43,7 +41,7 @@ pub(super) fn start(agent: &Agent, request: &DatabaseRequest, wanted: &str) -> R
     session.record(&agent.tuning_place, record.clone())?;
     let log = (cluster.log.clone(), log_length(&cluster.log));
     let made = make(talk, cluster, request, record);
-    let (reply, environment) = match made {
+    let (reply, access) = match made {
         Ok(made) => made,
         Err(failure) => {
             let left = tuning::put_back_now(&mut session, agent);
@@ -55,10 +53,10 @@ pub(super) fn start(agent: &Agent, request: &DatabaseRequest, wanted: &str) -> R
         _ => Vec::new(),
     };
     let server = Running::System { log: log.0, from: log.1 };
-    Ok((Database { server, request: without_data(request), profile, environment }, reply))
+    Ok((Database { server, request: without_data(request), profile, access }, reply))
 }
 
-type Made = (Reply, BTreeMap<OsString, OsString>);
+type Made = (Reply, Access);
 
 fn make(talk: Talk<'_>, cluster: Cluster, request: &DatabaseRequest, record: Record) -> Result<Made, Failure> {
     let own = own_settings(talk, &cluster, request, &record)?;
@@ -73,9 +71,9 @@ fn make(talk: Talk<'_>, cluster: Cluster, request: &DatabaseRequest, record: Rec
     };
     refuse_lost(&profile)?;
     let Filled { rows, settings, version, password } = fill(&server)?;
-    let environment = libpq_environment(request, NAMES, &password);
+    let access = libpq_variables(request, NAMES, &password);
     let pid = server.cluster.pid()?;
-    Ok((Reply::DatabaseStarted { version, pid, rows, settings, profile }, environment))
+    Ok((Reply::DatabaseStarted { version, pid, rows, settings, profile }, access))
 }
 
 /// In somebody's own server a setting that did not take is no trifle that a report may tell of afterwards.
@@ -199,7 +197,7 @@ impl Server for System<'_> {
     fn restart(&mut self) -> Result<(), Failure> {
         self.refuse_unread()?;
         self.log_from = log_length(&self.cluster.log);
-        self.talk.control(&self.cluster, "restart")
+        self.talk.control(&self.cluster, "restart", self.record.files())
     }
 
     fn last_words(&self) -> Vec<u8> {
