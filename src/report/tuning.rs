@@ -174,7 +174,7 @@ fn dangers(blocks: &mut Vec<Block>, settings: &[SettingRow]) {
 
 fn put_back(blocks: &mut Vec<Block>, undone: &UndoneRows) {
     let back = undone.entries.iter().filter(|entry| !matches!(entry.outcome, "left-alone" | "failed")).count();
-    let (settings, time) = (counted(undone.entries.len(), "setting"), duration_ms(undone.took_ms));
+    let (settings, time) = (counted(undone.entries.len(), "change"), duration_ms(undone.took_ms));
     let sign = if back == undone.entries.len() { "" } else { "▲ " };
     blocks.push(line(format!("{sign}Put back: {back} of {settings}, in {time}.")));
     if !undone.entries.is_empty() {

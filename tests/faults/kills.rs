@@ -22,7 +22,6 @@ fn all() -> bool {
     std::env::var_os("TIMETRIAL_ALL").is_some()
 }
 
-/// With signals as a terminal gives them, also where the tester's own are ignored, as under `nohup`.
 /// What a test counted, for whoever runs it: cargo keeps what a test prints to itself where it passes.
 #[expect(clippy::print_stderr, reason = "a test speaks to the tester")]
 fn tell(line: &str) {
@@ -33,6 +32,7 @@ fn tell(line: &str) {
     }
 }
 
+/// With signals as a terminal gives them, also where the tester's own are ignored, as under `nohup`.
 fn begin(project: &Project) -> Running<'_> {
     Running::start(project, project.started_by(&["env", "--default-signal=HUP,INT,TERM"], TUNED))
 }

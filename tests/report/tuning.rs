@@ -323,3 +323,30 @@ fn nothing_tuned_is_one_line() {
     assert!(!found.contains("<table"), "{found}");
     assert!(!section(&Report::new(&tuned()).html()).contains("Nothing was tuned"));
 }
+
+#[test]
+fn what_the_run_itself_set_is_no_doubt_and_what_became_of_it_since_is() {
+    let mut run = tuned();
+    let moments = run.facts.get_mut("local").expect("its machine has facts");
+    let mut after = moments["before"].clone();
+    for (key, from, to) in [
+        ("net.core.somaxconn", "4096", "65536"),
+        ("net.ipv4.tcp_fin_timeout", "60", "30"),
+        ("net.ipv4.tcp_rmem", "4096 131072 6291456", "4096 87380 33554432"),
+        ("vm.swappiness", "60", "10"),
+    ] {
+        moments.get_mut("before").expect("they were read").sysctl.insert(text(key), text(from));
+        after.sysctl.insert(text(key), text(to));
+    }
+    moments.insert(text("after"), after);
+    for event in &mut run.events {
+        if let Happening::MachineTuned { settings, .. } = &mut event.event {
+            // As the kernel writes it, which is not how facts do.
+            settings.push(set("net.ipv4.tcp_rmem", "4096 87380 33554432", None, Some("4096\t87380\t33554432"), None));
+        }
+    }
+    let report = Report::new(&run).markdown();
+    let doubts: Vec<&str> = report.lines().filter(|line| line.ends_with("changed during the run.")).collect();
+    assert_eq!(doubts, ["- ▲ *doubt:* On local, net.ipv4.tcp_fin_timeout, vm.swappiness changed during the run."]);
+    assert!(report.contains("| net.core.somaxconn | 4096 | 65536 |"), "{report}");
+}

@@ -1,5 +1,6 @@
 //! What the machines were, before and after.
 
+use crate::event::Happening;
 use crate::metric::{counted, short_bytes};
 use crate::report::escape::Text;
 use crate::report::model::types::{Fact, MachineFacts};
@@ -24,7 +25,25 @@ fn machine(run: &StoredRun, name: &str) -> MachineFacts {
             format!("{} at {}, reached by transport {transport}", machine.roles.join(", "), machine.address)
         },
     );
-    MachineFacts { name: Text::from(name), part: Text::from(part), facts: facts(before, after) }
+    let is_ours = |key: &str, value: Option<&str>| set_by_the_run(run, name, key, value);
+    MachineFacts { name: Text::from(name), part: Text::from(part), facts: facts(before, after, is_ours) }
+}
+
+/// Whether the run itself gave a setting of a machine this value: that is told with its tuning, and is no doubt. The facts
+/// after the last trial are read before the machine is put back.
+fn set_by_the_run(run: &StoredRun, name: &str, key: &str, value: Option<&str>) -> bool {
+    run.events.iter().any(|event| match &event.event {
+        Happening::MachineTuned { machine, settings, .. } if run.same_machine(machine, name) => {
+            settings.iter().any(|tuned| tuned.name == key && same_words(tuned.after.as_deref(), value))
+        }
+        _ => false,
+    })
+}
+
+/// The kernel parts the numbers of a setting by tabs, and facts by spaces.
+fn same_words(one: Option<&str>, other: Option<&str>) -> bool {
+    let [one, other] = [one, other].map(|text| text.map(|text| text.split_ascii_whitespace().collect::<Vec<_>>()));
+    one.is_some() && one == other
 }
 
 /// One machine in one line: `local: Debian GNU/Linux 12 (bookworm), 2 CPUs, ...`.
@@ -41,12 +60,13 @@ pub fn line(name: &str, facts: Option<&Facts>) -> Text {
     Text::from(format!("{name}: {}", parts.into_iter().flatten().collect::<Vec<_>>().join(", ")))
 }
 
-/// A fact, how it is read, and whether it moves by itself.
+/// A fact, how it is read, and what may move it.
 type Reader = (&'static str, fn(&Facts) -> Option<String>, Moves);
 
 #[derive(Clone, Copy, PartialEq)]
 enum Moves {
     ByItself,
+    ByTheRun,
     No,
 }
 
@@ -70,7 +90,7 @@ const READERS: [Reader; 17] = [
     ("missing tools", |facts| (!facts.missing.is_empty()).then(|| facts.missing.join(", ")), Moves::No),
 ];
 
-fn facts(before: Option<&Facts>, after: Option<&Facts>) -> Vec<Fact> {
+fn facts(before: Option<&Facts>, after: Option<&Facts>, is_ours: impl Fn(&str, Option<&str>) -> bool) -> Vec<Fact> {
     let single = READERS
         .iter()
         .map(|(name, read, moves)| fact((*name).to_owned(), before.and_then(read), after.and_then(read), *moves));
@@ -78,7 +98,11 @@ fn facts(before: Option<&Facts>, after: Option<&Facts>) -> Vec<Fact> {
     keys.sort_unstable();
     keys.dedup();
     let value = |facts: Option<&Facts>, key: &String| facts.and_then(|facts| facts.sysctl.get(key).cloned());
-    let settings = keys.into_iter().map(|key| fact(key.clone(), value(before, key), value(after, key), Moves::No));
+    let settings = keys.into_iter().map(|key| {
+        let (before, after) = (value(before, key), value(after, key));
+        let moves = if is_ours(key, after.as_deref()) { Moves::ByTheRun } else { Moves::No };
+        fact(key.clone(), before, after, moves)
+    });
     single.chain(settings).filter(|fact| fact.before.is_some() || fact.after.is_some()).collect()
 }
 
