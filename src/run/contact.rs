@@ -93,6 +93,26 @@ async fn greet(
 /// A line of progress: the machine, what it is about, the line.
 type Line = (String, String, String);
 
+/// Asks for something that may have to wait, telling what for.
+pub(in crate::run) async fn ask_patiently(
+    state: &mut State<'_>,
+    link: &Link,
+    request: Request,
+) -> Result<Reply, RunError> {
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let answer = ask_telling(link, request, tell);
+    tokio::pin!(answer);
+    loop {
+        tokio::select! {
+            answer = &mut answer => return Ok(answer?),
+            signal = state.campaign.stop.asked() => return Err(RunError::Interrupted(signal)),
+            Some((machine, name, line)) = told.recv() => {
+                state.emitter.emit(Happening::ProvisionProgress { machine, name, line })?;
+            }
+        }
+    }
+}
+
 /// Asks for something long, passing its progress on.
 async fn ask_telling(link: &Link, request: Request, tell: UnboundedSender<Line>) -> Result<Reply, LinkError> {
     let mut progress = link.progress().await;
@@ -130,12 +150,16 @@ async fn share(state: &mut State<'_>) -> Result<Shared, RunError> {
     let links: Vec<Link> = machines.iter().map(|machine| state.link(&machine.name)).collect::<Result<_, _>>()?;
     let answers = join_all(links.iter().map(|link| link.ask(Request::Identify))).await;
     let mut owners: BTreeMap<String, String> = BTreeMap::new();
+    let mut on_machines: BTreeMap<String, String> = BTreeMap::new();
     let mut shared = BTreeMap::new();
     for ((machine, link), answer) in machines.iter().zip(links).zip(answers) {
-        let Reply::Identity { identity } = answer? else {
+        let Reply::Identity { identity, machine: own } = answer? else {
             return Err(RunError::Link(link.out_of_turn(&Reply::Done)));
         };
         let Some(owner) = owners.get(&identity) else {
+            if let Some(other) = on_machines.insert(own, machine.name.clone()) {
+                refuse_two_caches(state, &other, &machine.name)?;
+            }
             owners.insert(identity, machine.name.clone());
             continue;
         };
@@ -147,6 +171,29 @@ async fn share(state: &mut State<'_>) -> Result<Shared, RunError> {
     }
     // By what each machine says that it is, not by what this inventory calls it.
     Ok((owners.into_values().collect(), shared))
+}
+
+/// Two names of one machine with a state directory each have two agents there, of which neither can tune what the other
+/// is at work on: told before anything is begun.
+fn refuse_two_caches(state: &State<'_>, one: &str, other: &str) -> Result<(), RunError> {
+    let plan = state.campaign.plan;
+    let cluster = plan.database.as_ref().filter(|database| database.cluster.is_some());
+    let changes = |name: &str| {
+        plan.tuning.iter().any(|tuning| tuning.machine == name)
+            || cluster.is_some_and(|database| database.machine == name)
+    };
+    if !changes(one) && !changes(other) {
+        return Ok(());
+    }
+    Err(RunError::NotFit(Reason {
+        code: "two-state-dirs".to_owned(),
+        message: format!(
+            "{one} and {other} are one machine with two state directories, and this campaign tunes it: it would keep \
+             itself out"
+        ),
+        detail: Vec::new(),
+        hint: Some(format!("give {one} and {other} the same `state_dir` in hosts.toml: they share one agent then")),
+    }))
 }
 
 /// Sends an agent home that has touched nothing.

@@ -7,12 +7,12 @@ use std::time::Instant;
 
 use crate::event::{Happening, Reason, Sum, SumVerdict, paths};
 use crate::host::Link;
-use crate::plan::{Machine, Plan, Transport, TunedSetting};
+use crate::plan::{Machine, NoFile, Plan, Transport, TunedSetting};
 use crate::preflight::{self, Difference, Seen};
 use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
 use crate::run::error::RunError;
-use crate::run::resume;
+use crate::run::{contact, resume};
 use crate::wire::{ClusterAsked, Look, Reply, Request, Setting, Tuned};
 
 /// Asks the user whether this may be done; the lines say what.
@@ -109,7 +109,7 @@ struct Work {
     machine: Machine,
     link: Link,
     settings: Vec<Setting>,
-    nofile: Option<u64>,
+    nofile: Option<NoFile>,
 }
 
 /// Makes the settings on every machine.
@@ -123,7 +123,8 @@ pub async fn apply(state: &mut State<'_>, seen: &BTreeMap<String, Seen>) -> Resu
         let (told, nofile) = if made && work.nofile.is_none() {
             (Vec::new(), None)
         } else {
-            match ask(state, &work.link, Request::Tune { settings, nofile: work.nofile }).await? {
+            let request = Request::Tune { settings, nofile: work.nofile.as_ref().map(|files| files.want) };
+            match contact::ask_patiently(state, &work.link, request).await? {
                 Reply::Tuned { settings, nofile } => (settings, nofile),
                 other => return Err(RunError::Link(work.link.out_of_turn(&other))),
             }
@@ -131,6 +132,7 @@ pub async fn apply(state: &mut State<'_>, seen: &BTreeMap<String, Seen>) -> Resu
         let look = seen.get(&name).map(|seen| &seen.look);
         let settings = if made { work.settings.iter().map(|setting| made_so(setting, look)).collect() } else { told };
         refuse_lost(&name, &work.settings, &settings)?;
+        refuse_few_files(&name, work.nofile.as_ref(), nofile)?;
         let applied = settings.iter().filter_map(|tuned| Some((tuned.name.clone(), tuned.after.clone()?)));
         state.tuned.insert(name.clone(), applied.collect());
         let took_ms = millis(begun);
@@ -145,12 +147,18 @@ fn works(state: &State<'_>) -> Result<Vec<Work>, RunError> {
         let Some(machine) = state.campaign.plan.machine(&tuning.machine) else { continue };
         let link = state.link(&machine.name)?;
         let wanted = tuning.settings.iter().map(asked);
-        let nofile = tuning.nofile.map(|nofile| nofile.want);
+        let nofile = tuning.nofile;
         let Some(known) = works.iter_mut().find(|work| work.link.is_same(&link)) else {
             works.push(Work { machine: machine.clone(), link, settings: wanted.collect(), nofile });
             continue;
         };
-        known.nofile = known.nofile.max(nofile);
+        known.nofile = match (known.nofile.take(), nofile) {
+            (Some(one), Some(other)) => {
+                let want = one.want.max(other.want);
+                Some(NoFile { want, at_least: one.at_least.max(other.at_least) })
+            }
+            (one, other) => one.or(other),
+        };
         for setting in wanted {
             match known.settings.iter().find(|other| other.name == setting.name) {
                 None => known.settings.push(setting),
@@ -211,6 +219,27 @@ fn refuse_lost(machine: &str, asked: &[Setting], tuned: &[Tuned]) -> Result<(), 
             "take it out of the profile, or name it in `optional`, as in optional = [\"{}\"]",
             first.name
         )),
+    }))
+}
+
+/// Fewer open files than were asked for are an error, unless they are enough.
+fn refuse_few_files(machine: &str, asked: Option<&NoFile>, got: Option<(u64, u64)>) -> Result<(), RunError> {
+    let Some((asked, (soft, hard))) = asked.zip(got) else { return Ok(()) };
+    let least = asked.at_least;
+    if soft >= least {
+        return Ok(());
+    }
+    Err(RunError::NotFit(Reason {
+        code: "too-few-files".to_owned(),
+        message: format!(
+            "{machine}: {least} open files are needed, and what is started there gets {soft}, of at most {hard}"
+        ),
+        detail: vec![format!("{} were asked for; the limit was read from a process that the agent started", asked.want)],
+        hint: Some(
+            "raise the hard limit of the user there (`ulimit -Hn`, limits.conf) or fs.nr_open; or say in `at_least` how \
+             many are enough"
+                .to_owned(),
+        ),
     }))
 }
 

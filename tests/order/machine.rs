@@ -164,7 +164,9 @@ impl Scene {
     fn fine(&mut self, request: &Request, notices: &mut Vec<Notice>) -> Reply {
         let exit = Exit::Code { code: 0 };
         match request {
-            Request::Identify => Reply::Identity { identity: "one machine".to_owned() },
+            Request::Identify => {
+                Reply::Identity { identity: "one machine".to_owned(), machine: "one machine".to_owned() }
+            }
             Request::Hello { protocol, .. } => Reply::Welcome {
                 protocol: *protocol,
                 version: "0".to_owned(),
@@ -197,7 +199,7 @@ impl Scene {
                 Reply::Tuned { settings: tuning().settings.iter().map(so_still).collect(), nofile: None }
             }
             Request::Restore { .. } => Reply::Restored { left: None, undone: None, compared: None },
-            Request::Unlock { .. } => Reply::Unlocked { owner: "me".to_owned() },
+            Request::Unlock { .. } => Reply::Unlocked { owner: "me".to_owned(), left_tuned: false },
             Request::Kept | Request::RemoveKept => Reply::Kept { kept: Vec::new() },
             Request::PutFiles { .. } => Reply::Done,
             Request::StartDatabase(_) => Reply::DatabaseStarted {

@@ -56,7 +56,7 @@ fn tell(plan: &Plan, identity: fn(&str) -> String, hello: fn(&str) -> Result<Rep
     let connect = async |machine: &Machine| {
         let (name, greeted) = (machine.name.clone(), Arc::clone(&greeted));
         let script = move |request: &Request, _: &mut Vec<_>| match request {
-            Request::Identify => Ok(Reply::Identity { identity: identity(&name) }),
+            Request::Identify => Ok(Reply::Identity { identity: identity(&name), machine: identity(&name) }),
             Request::Hello { .. } => {
                 greeted.lock().expect("nobody panicked").push(name.clone());
                 hello(&name)

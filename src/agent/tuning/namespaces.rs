@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use crate::agent::procfs;
 use crate::agent::tuning::kernel::Kernel;
 use crate::tuning::{Scope, in_containers, scope};
 use crate::wire::{GOVERNOR, Namespaces, TURBO};
@@ -31,23 +32,12 @@ pub fn read(kernel: &Kernel) -> Namespaces {
 }
 
 /// Whether this agent sees the machine's own files: the journal of one that lives among others would be gone with them,
-/// while what it changed stays. Its mounts and its root are held against those of the machine's first process; what
-/// can't be seen of that is not the same.
+/// while what it changed stays. No two mounts of one kernel have one number, so what is mounted as its root tells whether
+/// it shares mounts and root with the machine's first process. What can't be seen of that is not the same. (The link of
+/// the namespace itself would say less, and the first process may hide it even from root.)
 fn has_the_machines_files() -> bool {
-    let same = |path: &dyn Fn(&str) -> Option<String>| path("self").is_some_and(|own| path("1").as_ref() == Some(&own));
-    let mounts = |process: &str| {
-        let link = fs::read_link(format!("/proc/{process}/ns/mnt")).ok()?;
-        Some(link.display().to_string())
-    };
-    let root = |process: &str| root_mount(&fs::read_to_string(format!("/proc/{process}/mountinfo")).ok()?);
-    same(&mounts) && same(&root)
-}
-
-/// What is mounted as the root, by the number that the kernel gives each mount of each namespace. Who lives in a folder
-/// below it sees none.
-pub fn root_mount(mountinfo: &str) -> Option<String> {
-    let line = mountinfo.lines().rfind(|line| line.split(' ').nth(4) == Some("/"))?;
-    Some(line.split(' ').next()?.to_owned())
+    let root = |process: &str| procfs::root_mount(&fs::read_to_string(format!("/proc/{process}/mountinfo")).ok()?);
+    root("self").is_some_and(|own| root("1") == Some(own))
 }
 
 fn inode(path: &str) -> Option<u64> {
@@ -179,9 +169,9 @@ mod tests {
     #[test]
     fn the_root_is_known_by_its_mounts_number() {
         let info = "22 27 0:21 / /proc rw - proc proc rw\n27 1 254:0 / / rw - ext4 /dev/vda rw\n";
-        assert_eq!(root_mount(info).as_deref(), Some("27"));
-        assert_eq!(root_mount("22 27 0:21 / /proc rw - proc proc rw\n"), None, "as in a chroot");
-        assert!(root_mount(&fs::read_to_string("/proc/self/mountinfo").unwrap()).is_some());
+        assert_eq!(procfs::root_mount(info).as_deref(), Some("27"));
+        assert_eq!(procfs::root_mount("22 27 0:21 / /proc rw - proc proc rw\n"), None, "as in a chroot");
+        assert!(procfs::root_mount(&fs::read_to_string("/proc/self/mountinfo").unwrap()).is_some());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::time::Instant;
 use crate::agent::tuning::journal::{Entry, Journal};
 use crate::agent::tuning::kernel::{Kernel, counts_bytes, partner, tidy};
 use crate::agent::tuning::namespaces::{WITH_SETTINGS, is_alive, owner_of};
+use crate::agent::tuning::untold;
 use crate::tuning::same;
 use crate::wire::{Change, GOVERNOR, Left, Outcome, PutBack, Undone};
 
@@ -192,6 +193,7 @@ pub fn undo(kernel: &Kernel, mut journal: Journal, here: &Here) -> Undone {
             None => vec![undo_one(kernel, &journal, here, entry)],
         });
     }
+    untold::keep(journal.place(), &journal.header.maker.run, &entries);
     let failed = |entry: &PutBack| matches!(entry.outcome, Outcome::Failed { .. });
     let run = journal.header.maker.run.clone();
     let kept = if entries.iter().any(failed) {
