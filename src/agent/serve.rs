@@ -57,10 +57,10 @@ pub fn serve(
     pass_notices(noticed, Arc::clone(&out));
     let polite = attend(&agent, &woken, &out);
     let left = leave(&agent);
-    if let Some(id) = polite {
-        if send(&out, &FromAgent::Reply { id, reply: Ok(left) }) {
-            tuning::was_heard(&agent);
-        }
+    if let Some(id) = polite
+        && send(&out, &FromAgent::Reply { id, reply: Ok(left) })
+    {
+        tuning::was_heard(&agent);
     }
     Ok(())
 }

@@ -275,3 +275,23 @@ pub async fn verify(state: &mut State<'_>) -> Result<(), RunError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fewer_open_files_than_are_enough_end_the_campaign() {
+        let asked = NoFile { want: 1_048_576, at_least: 8_192 };
+        let refused = |asked, got| refuse_few_files("bench", asked, got).err().map(|error| error.reason());
+        assert_eq!(refused(Some(&asked), Some((20_000, 20_000))), None);
+        assert_eq!(refused(Some(&asked), None), None);
+        assert_eq!(refused(None, Some((1, 1))), None);
+        let reason = refused(Some(&asked), Some((4_096, 8_192))).unwrap();
+        assert_eq!(reason.code, "too-few-files");
+        assert_eq!(
+            reason.message,
+            "bench: 8192 open files are needed, and what is started there gets 4096, of at most 8192"
+        );
+    }
+}

@@ -285,7 +285,7 @@ fn pid(process: u64) -> u32 {
 }
 
 /// What the plan changes: one setting that is taken, and the limit of open files.
-fn tuning() -> Tuning {
+pub fn tuning() -> Tuning {
     let setting = TunedSetting {
         name: "net.core.somaxconn".to_owned(),
         value: "100000".to_owned(),

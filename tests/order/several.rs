@@ -56,7 +56,12 @@ fn tell(plan: &Plan, identity: fn(&str) -> String, hello: fn(&str) -> Result<Rep
     let connect = async |machine: &Machine| {
         let (name, greeted) = (machine.name.clone(), Arc::clone(&greeted));
         let script = move |request: &Request, _: &mut Vec<_>| match request {
-            Request::Identify => Ok(Reply::Identity { identity: identity(&name), machine: identity(&name) }),
+            Request::Identify => {
+                let identity = identity(&name);
+                // What stands before a space is the machine alone.
+                let machine = identity.split(' ').next().unwrap_or_default().to_owned();
+                Ok(Reply::Identity { identity, machine })
+            }
             Request::Hello { .. } => {
                 greeted.lock().expect("nobody panicked").push(name.clone());
                 hello(&name)
@@ -130,4 +135,19 @@ fn what_a_second_name_says_of_downloads_is_not_passed_over_in_silence() {
         message.starts_with("aside is the same machine as bench") && message.contains("`proxy` of aside"),
         "{message}"
     );
+}
+
+#[test]
+fn two_names_of_one_machine_with_two_state_directories_are_refused_where_it_is_tuned() {
+    let two = |name: &str| format!("machine {name}");
+    let mut plan = with_second("aside");
+    plan.tuning.clear();
+    let (greeted, _, _) = tell(&plan, two, |_| Ok(welcome()));
+    assert_eq!(greeted, ["aside", "bench"], "to try a campaign out it is of use");
+    plan.tuning = vec![timetrial::plan::Tuning { machine: "aside".to_owned(), ..crate::machine::tuning() }];
+    let (greeted, _, summary) = tell(&plan, two, |_| Ok(welcome()));
+    assert_eq!(greeted, [""; 0], "nothing was begun");
+    let Some(RunError::NotFit(reason)) = &summary.error else { panic!("{summary:?}") };
+    assert_eq!(reason.code, "two-state-dirs");
+    assert!(reason.hint.as_ref().unwrap().contains("give bench and aside the same `state_dir`"), "{reason:?}");
 }

@@ -1,7 +1,7 @@
 //! Whatever ends an agent: the machine is as it was, then or at the next contact.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -150,7 +150,10 @@ fn killed_at_any_moment_of_tuning_the_next_hello_puts_back() {
         let mut talk = Talk::start(state.path());
         talk.hello(&format!("killed {step}")).unwrap();
         talk.send(Request::Tune { settings: settings.clone(), nofile: None });
-        std::thread::sleep(Duration::from_micros(400 * step));
+        // Before there is a journal, and from then on step by step.
+        let began = Instant::now();
+        while step % 6 != 0 && !Path::new(JOURNAL).exists() && began.elapsed() < Duration::from_secs(5) {}
+        std::thread::sleep(Duration::from_micros(if step % 6 == 0 { 2000 * step } else { 40 * step }));
         talk.kill();
         journals += usize::from(Path::new(JOURNAL).exists());
         let mut next = Talk::start(state.path());

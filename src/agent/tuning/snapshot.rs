@@ -124,7 +124,6 @@ mod tests {
         let kernel = Kernel::default();
         let namespaces = crate::agent::tuning::namespaces::read(&kernel);
         let own = Namespaces { own: ["host", "net", "ipc", "uts"].map(str::to_owned).to_vec(), ..namespaces };
-        let t=std::time::Instant::now(); for _ in 0..10 { Snapshot::take(&kernel, &own); } eprintln!("MEASURE {:?} each", t.elapsed()/10);
         let before = Snapshot::take(&kernel, &own);
         assert!(before.0.len() > 300, "{} values", before.0.len());
     }
