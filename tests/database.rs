@@ -217,7 +217,7 @@ fn what_does_not_start(agent: &mut Agent) {
     assert!(failure.message.starts_with(begin), "{failure:?}");
 }
 
-/// Somebody's ALTER SYSTEM, made between the writing of the profile and the restart that reads it.
+/// Somebody's ALTER SYSTEM, made as soon as the profile is written.
 fn what_something_else_overrules(agent: &mut Agent) {
     let data = agent.work.join("db/data");
     let (done, found) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
@@ -235,12 +235,11 @@ fn what_something_else_overrules(agent: &mut Agent) {
             }
         }
     });
-    let profile = agent.database(&[("work_mem", "32MB"), ("max_connections", "60")]).unwrap();
+    let failure = agent.refused(&[("max_connections", "60"), ("work_mem", "32MB")]);
     done.store(true, Ordering::Relaxed);
     other.join().unwrap();
     assert!(found.load(Ordering::Relaxed));
-    let tuned = &profile[0];
-    assert_eq!((tuned.took, tuned.after.as_deref()), (false, Some("5MB")));
-    assert_eq!(tuned.why.as_deref(), Some("postgresql.auto.conf (ALTER SYSTEM) wins over the profile"));
-    assert_took(&profile, "max_connections", "60");
+    assert!(failure.message.starts_with("`work_mem` (profile.conf:2) would not take: "), "{failure:?}");
+    assert!(failure.message.ends_with("postgresql.auto.conf:1 (ALTER SYSTEM) sets it to 5MB and wins"), "{failure:?}");
+    assert!(failure.hint.as_deref().unwrap().contains("ALTER SYSTEM RESET work_mem"), "{failure:?}");
 }

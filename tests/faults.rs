@@ -6,6 +6,7 @@ mod faults {
     mod consent;
     mod kills;
     mod locked;
+    mod postgresql;
     mod refused;
     pub mod tuned;
 }

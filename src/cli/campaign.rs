@@ -19,7 +19,7 @@ use crate::plan::{Machine, Plan, input_name};
 use crate::run::{Campaign, Resumed, RunError, StopHandle, Summary, run as run_campaign, stop_channel};
 use crate::store::{Controller, RunWriter, run_id};
 
-/// Joins the store and the display: what happens is kept first and shown then.
+/// Joins the store and the display: what happens is kept first, and shown then in any case.
 struct Wired<'a> {
     store: &'a mut RunWriter,
     display: &'a RefCell<Display>,
@@ -31,11 +31,12 @@ impl Recorder for Wired<'_> {
             Write::Event(event) => Some(*event),
             Write::File { .. } => None,
         };
-        self.store.write(write)?;
+        let written = self.store.write(write);
+        // Shown also where it can't be kept: what is put back on the machines concerns whoever looks, store or no store.
         if let Some(event) = event {
             self.display.borrow_mut().show(event);
         }
-        Ok(())
+        written
     }
 }
 
@@ -199,6 +200,8 @@ fn finish(directory: &Path, writer: RunWriter, summary: &Summary, format: Format
         None if summary.failed > 0 => exit::FAILED,
         None => exit::FINE,
     };
+    // Neither "interrupted" nor "nothing was changed" says that a machine is not what it was.
+    let code = if summary.left.is_empty() { code } else { exit::FAILED };
     // How the run ended weighs more than a page that can't be written.
     let keep = |problem: Problem| if code == exit::FINE { problem } else { problem.with_code(code) };
     let invalid = stored::after_run(directory, format).map_err(keep)?;

@@ -9,11 +9,12 @@ use crate::cli::error::Problem;
 use crate::cli::main::print;
 use crate::cli::{exit, files};
 use crate::diagnostic::{Diagnostics, printable};
+use crate::display;
 use crate::host::{Connection, EngineKeeper, Known, Link, LinkError, Thing};
 use crate::inventory::{self, Inventory, Source, read_inventory};
 use crate::metric::short_bytes;
 use crate::plan::lone_machine;
-use crate::wire::{self, Failure, Kept, Reply, Request};
+use crate::wire::{self, Failure, Kept, Reply, Request, Undone};
 
 /// `clean`
 pub fn clean(arguments: &CleanArguments, format: Format) -> Result<u8, Problem> {
@@ -42,6 +43,8 @@ fn run() -> String {
 /// A machine or an engine, and what is kept there.
 struct Place {
     name: String,
+    /// What an earlier run had left changed, and became of it at this contact.
+    undone: Option<Undone>,
     lines: Vec<Line>,
     /// What went wrong, and what mends it.
     problems: Vec<(String, Option<String>)>,
@@ -66,9 +69,16 @@ struct Found {
 
 /// What came of a look at a machine.
 enum Asked {
-    Kept(Vec<Kept>),
+    Kept(Spoken),
     /// It is the one of a place that was looked at before.
     Same(usize),
+}
+
+/// What an agent said.
+struct Spoken {
+    /// What its hello put back.
+    undone: Option<Undone>,
+    kept: Result<Vec<Kept>, LinkError>,
 }
 
 struct Cleaning {
@@ -128,7 +138,7 @@ impl Cleaning {
         for (place, keeper, known) in keepers {
             let name = engine_name(&place, &known);
             looked.push(match self.engine(&keeper, &known).await {
-                Ok((lines, problems)) => Place { name, lines, problems },
+                Ok((lines, problems)) => Place { name, undone: None, lines, problems },
                 Err(failure) => Place::wrong(name, failure),
             });
             keeper.close().await;
@@ -164,18 +174,23 @@ impl Cleaning {
     async fn machine(&self, machine: &inventory::Machine, places: &mut Vec<Place>, seen: &mut BTreeMap<String, usize>) {
         let name = format!("machine {}", machine.name.value);
         places.push(match self.ask(machine, seen, places.len()).await {
-            Ok(Asked::Kept(kept)) => Place {
-                name,
-                lines: kept.into_iter().map(|kept| Line::kept(kept, self.remove)).collect(),
-                problems: Vec::new(),
-            },
+            Ok(Asked::Kept(Spoken { undone, kept })) => {
+                let mut place = match kept {
+                    Ok(kept) => {
+                        let lines = kept.into_iter().map(|kept| Line::kept(kept, self.remove)).collect();
+                        Place { name, undone: None, lines, problems: Vec::new() }
+                    }
+                    Err(error) => Place::lost(name, error),
+                };
+                place.problems.extend(undone.iter().flat_map(still_changed));
+                place.undone = undone;
+                place
+            }
             Ok(Asked::Same(place)) => {
                 places[place].name += &format!(", {}", machine.name.value);
                 return;
             }
-            Err(LinkError::Refused { failure, .. }) => Place::wrong(name, failure),
-            Err(LinkError::Unreachable { failure, .. }) => Place::wrong(name, *failure),
-            Err(other) => Place { name, lines: Vec::new(), problems: vec![(other.to_string(), None)] },
+            Err(error) => Place::lost(name, error),
         });
     }
 
@@ -200,18 +215,27 @@ impl Cleaning {
         let left = link.ask(Request::Goodbye).await;
         drop(link);
         host.wait().await;
-        let kept = kept?;
-        left.map(|_| kept)
+        let mut asked = kept?;
+        if let Asked::Kept(spoken) = &mut asked
+            && let (Ok(_), Err(error)) = (&spoken.kept, left)
+        {
+            spoken.kept = Err(error);
+        }
+        Ok(asked)
     }
 
-    async fn speak(&self, link: &Link) -> Result<Vec<Kept>, LinkError> {
+    async fn speak(&self, link: &Link) -> Result<Spoken, LinkError> {
         let owner = format!("timetrial clean, process {}", std::process::id());
         let hello = Request::Hello { protocol: wire::PROTOCOL, run: run(), owner, ca_bundle: None, proxy: None };
-        link.ask(hello).await?;
-        match link.ask(if self.remove { Request::RemoveKept } else { Request::Kept }).await? {
-            Reply::Kept { kept } => Ok(kept),
-            other => Err(link.out_of_turn(&other)),
-        }
+        let Reply::Welcome { undone, .. } = link.ask(hello).await? else {
+            return Err(link.out_of_turn(&Reply::Done));
+        };
+        let kept = match link.ask(if self.remove { Request::RemoveKept } else { Request::Kept }).await {
+            Ok(Reply::Kept { kept }) => Ok(kept),
+            Ok(other) => Err(link.out_of_turn(&other)),
+            Err(error) => Err(error),
+        };
+        Ok(Spoken { undone, kept })
     }
 }
 
@@ -221,6 +245,12 @@ async fn identity(link: &Link) -> Result<String, LinkError> {
         Reply::Identity { identity, .. } => Ok(identity),
         other => Err(link.out_of_turn(&other)),
     }
+}
+
+/// What a dead agent had changed, and could not be put back at this contact.
+fn still_changed(undone: &Undone) -> Vec<(String, Option<String>)> {
+    let hint = "look at why it failed; `timetrial restore --hosts FILE` then tries again, and says what it does";
+    display::still_changed(undone).into_iter().map(|line| (line, Some(hint.to_owned()))).collect()
 }
 
 fn engine_name(place: &str, known: &Known) -> String {
@@ -235,14 +265,24 @@ impl Found {
 
 impl Place {
     fn wrong(name: String, failure: Failure) -> Self {
-        Self { name, lines: Vec::new(), problems: vec![(failure.message, failure.hint)] }
+        let detail: String = failure.detail.iter().map(|line| format!(" | {line}")).collect();
+        Self { name, undone: None, lines: Vec::new(), problems: vec![(failure.message + &detail, failure.hint)] }
+    }
+
+    fn lost(name: String, error: LinkError) -> Self {
+        match error {
+            LinkError::Refused { failure, .. } => Self::wrong(name, failure),
+            LinkError::Unreachable { failure, .. } => Self::wrong(name, *failure),
+            other => Self { name, undone: None, lines: Vec::new(), problems: vec![(other.to_string(), None)] },
+        }
     }
 
     fn json(&self) -> String {
         let lines: Vec<_> = self.lines.iter().map(Line::json).collect();
         let problems: Vec<_> =
             self.problems.iter().map(|(problem, hint)| serde_json::json!({"problem": problem, "hint": hint})).collect();
-        serde_json::json!({"name": self.name, "kept": lines, "problems": problems}).to_string() + "\n"
+        serde_json::json!({"name": self.name, "undone": self.undone, "kept": lines, "problems": problems}).to_string()
+            + "\n"
     }
 }
 
@@ -277,10 +317,13 @@ fn text(places: &[Place], remove: bool) -> String {
     let mut text = String::new();
     for place in places {
         let _ = writeln!(text, "{}", printable(&place.name));
+        for line in place.undone.iter().flat_map(display::left_undone) {
+            let _ = writeln!(text, "  {line}");
+        }
         for line in &place.lines {
             let _ = writeln!(text, "  {}", line.text());
         }
-        if place.lines.is_empty() && place.problems.is_empty() {
+        if place.lines.is_empty() && place.undone.is_none() && place.problems.is_empty() {
             let _ = writeln!(text, "  nothing");
         }
         for (problem, hint) in &place.problems {

@@ -17,15 +17,14 @@ use crate::plan::{Plan, Transport};
 /// asked, that is an error before anything is contacted.
 pub fn needed(plan: &Plan, agreed: bool) -> Result<bool, Problem> {
     let here = |machine: &str| plan.machine(machine).is_some_and(|machine| machine.transport == Transport::Local);
-    let tuned = plan.tuning.iter().find(|tuning| !tuning.settings.is_empty() && here(&tuning.machine));
-    let Some(tuning) = tuned.filter(|_| !agreed) else { return Ok(false) };
+    let tuned = plan.tuning.iter().filter(|tuning| !tuning.settings.is_empty()).map(|tuning| &tuning.machine);
+    let own = plan.database.iter().filter(|database| database.cluster.is_some()).map(|database| &database.machine);
+    let Some(machine) = tuned.chain(own).find(|machine| here(machine)).filter(|_| !agreed) else { return Ok(false) };
     if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
         return Ok(true);
     }
-    let what = anyhow::anyhow!(
-        "this campaign tunes `{}`, which is this machine, and nobody is there to agree to that",
-        tuning.machine
-    );
+    let what =
+        anyhow::anyhow!("this campaign tunes `{machine}`, which is this machine, and nobody is there to agree to that");
     Err(Problem::new(exit::WRONG_INPUT, what)
         .hint("pass --yes to agree; `timetrial run --dry-run` shows what would be changed, and all of it is undone at the end"))
 }

@@ -11,12 +11,13 @@ use crate::cli::error::Problem;
 use crate::cli::main::print;
 use crate::cli::{exit, files};
 use crate::diagnostic::{Diagnostics, printable};
+use crate::display;
 use crate::host::{Connection, Link, LinkError};
 use crate::inventory::{self, read_inventory};
 use crate::metric::short_bytes;
 use crate::plan::check::{InputFile, read_bases};
 use crate::plan::lone_machine;
-use crate::wire::{self, Facts, Failure, Reply, Request};
+use crate::wire::{self, Facts, Failure, Reply, Request, Undone};
 
 /// `doctor`
 pub fn doctor(arguments: &DoctorArguments, format: Format) -> Result<u8, Problem> {
@@ -87,13 +88,22 @@ fn binary() -> Found {
 async fn look(connector: &Connector, machine: &inventory::Machine, bases: &[InputFile]) -> Found {
     let name = format!("machine {}", machine.name.value);
     match read(connector, machine, bases).await {
-        Ok(Seen { facts, place, swept }) => {
-            let mut lines = lines(&facts, &place);
+        Ok(Seen { facts, place, swept, undone }) => {
+            let mut lines = facts.as_ref().map(|facts| lines(facts, &place)).unwrap_or_default();
             lines.extend(swept.iter().map(|left| format!("left by a dead agent, removed: {left}")));
-            Found { name, lines, problems: [problems(&facts), missing_tools(machine)].concat() }
+            lines.extend(undone.iter().flat_map(display::left_undone));
+            let own = facts.map_or_else(|error| vec![problem_of(error)], |facts| problems(&facts));
+            let changed = undone.iter().flat_map(still_changed).collect();
+            Found { name, lines, problems: [changed, own, missing_tools(machine)].concat() }
         }
         Err(error) => Found { name, lines: Vec::new(), problems: vec![problem_of(error)] },
     }
+}
+
+/// What a dead agent had changed, and could not be put back at this contact.
+fn still_changed(undone: &Undone) -> Vec<(String, String)> {
+    let hint = "look at why it failed; `timetrial restore --hosts FILE` then tries again, and says what it does";
+    display::still_changed(undone).into_iter().map(|line| (line, hint.to_owned())).collect()
 }
 
 /// A failure with its own hint, where it has one.
@@ -124,9 +134,11 @@ fn missing_tools(machine: &inventory::Machine) -> Vec<(String, String)> {
 }
 
 struct Seen {
-    facts: Facts,
+    /// They may fail after the hello, which has told already what it did.
+    facts: Result<Facts, LinkError>,
     place: String,
     swept: Vec<String>,
+    undone: Option<Undone>,
 }
 
 async fn read(connector: &Connector, machine: &inventory::Machine, bases: &[InputFile]) -> Result<Seen, LinkError> {
@@ -140,8 +152,11 @@ async fn read(connector: &Connector, machine: &inventory::Machine, bases: &[Inpu
     let left = link.ask(Request::Goodbye).await;
     drop(link);
     host.wait().await;
-    let seen = seen?;
-    left.map(|_| seen)
+    let mut seen = seen?;
+    if let (Ok(_), Err(error)) = (&seen.facts, left) {
+        seen.facts = Err(error);
+    }
+    Ok(seen)
 }
 
 /// A look has a name too, as a run has.
@@ -158,14 +173,16 @@ async fn ask(link: &Link) -> Result<Seen, LinkError> {
     let run = run();
     let owner = format!("timetrial doctor, process {}", std::process::id());
     let hello = Request::Hello { protocol: wire::PROTOCOL, run, owner, ca_bundle: None, proxy: None };
-    let (place, swept) = match link.ask(hello).await? {
-        Reply::Welcome { state_dir, swept, .. } => (state_dir, swept),
+    let (place, swept, undone) = match link.ask(hello).await? {
+        Reply::Welcome { state_dir, swept, undone, .. } => (state_dir, swept, undone),
         other => return Err(link.out_of_turn(&other)),
     };
-    match link.ask(Request::ReadFacts).await? {
-        Reply::Facts(facts) => Ok(Seen { facts: *facts, place, swept }),
-        other => Err(link.out_of_turn(&other)),
-    }
+    let facts = match link.ask(Request::ReadFacts).await {
+        Ok(Reply::Facts(facts)) => Ok(*facts),
+        Ok(other) => Err(link.out_of_turn(&other)),
+        Err(error) => Err(error),
+    };
+    Ok(Seen { facts, place, swept, undone })
 }
 
 fn lines(facts: &Facts, place: &str) -> Vec<String> {

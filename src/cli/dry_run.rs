@@ -8,6 +8,7 @@ use crate::cli::error::Problem;
 use crate::cli::main::print;
 use crate::cli::{exit, files};
 use crate::diagnostic::printable;
+use crate::display;
 use crate::metric::counted;
 use crate::plan::{Machine, Transport};
 use crate::preflight;
@@ -61,11 +62,14 @@ fn text(looked: &Looked) -> String {
     }
     for (machine, seen) in &looked.machines {
         let Some(left) = &seen.look.left else { continue };
-        let _ =
-            writeln!(text, "\n{machine} is still as run {} left it; a run would first put back:", printable(&left.run));
-        for change in &left.entries {
-            let [from, to] = [&change.from, &change.to].map(|value| value.as_deref().unwrap_or("nothing"));
-            let _ = writeln!(text, "  {} {} -> {}", printable(&change.name), printable(from), printable(to));
+        let _ = writeln!(
+            text,
+            "\n{} is still as run {} left it; a run would first:",
+            printable(machine),
+            printable(&left.run)
+        );
+        for line in display::to_undo(left) {
+            let _ = writeln!(text, "  {line}");
         }
     }
     let changes = looked.differences.iter().filter(|difference| difference.changes()).count();
@@ -89,7 +93,7 @@ fn json(looked: &Looked) -> String {
         .iter()
         .map(|one| {
             serde_json::json!({"machine": one.machine, "name": one.name, "now": one.now, "then": one.then, "from": one.from,
-                "refused": one.refused, "danger": one.danger, "changes": one.changes()})
+                "refused": one.refused, "danger": one.danger, "made": one.made, "changes": one.changes()})
         })
         .collect();
     let left: Vec<_> =

@@ -28,7 +28,12 @@ pub fn restore(arguments: &RestoreArguments, format: Format) -> Result<u8, Probl
         let told = if machine.docker.is_some() {
             Ok(Restored::default())
         } else {
-            runtime.block_on(ask(&connector, machine, Request::Restore { owner: owner(&run) })).map(Restored::of)
+            let before = |reply: Reply| match (format, will_undo(name, &reply)) {
+                (Format::Human, Some(text)) => print(&text),
+                _ => Ok(()),
+            };
+            let restore = Request::Restore { owner: owner(&run) };
+            runtime.block_on(ask(&connector, machine, &[look(), restore], before)).map(Restored::of)
         };
         let (text, worse) = match (&told, format) {
             (Ok(restored), Format::Human) => (restored.text(name), restored.is_whole()),
@@ -68,7 +73,8 @@ pub fn unlock(arguments: &UnlockArguments, format: Format) -> Result<u8, Problem
     let connector = Connector::new(&arguments.hosts, &run, &[]);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer = runtime.block_on(async {
-        let answer = ask(&connector, machine, Request::Unlock { id: arguments.id.clone() }).await;
+        let unlock = Request::Unlock { id: arguments.id.clone() };
+        let answer = ask(&connector, machine, &[unlock], |_| Ok(())).await;
         connector.close().await;
         answer
     });
@@ -107,7 +113,32 @@ fn read(hosts: &std::path::Path, format: Format) -> Result<Inventory, Problem> {
     inventory.filter(|_| !diagnostics.has_errors()).ok_or_else(|| Problem::told(exit::WRONG_INPUT))
 }
 
-async fn ask(connector: &Connector, machine: &inventory::Machine, request: Request) -> Result<Reply, LinkError> {
+/// What is looked at before anything is undone.
+fn look() -> Request {
+    Request::Look { settings: Vec::new(), cluster: None }
+}
+
+/// What restoring a machine will do, in words; nothing where there is nothing to undo.
+fn will_undo(machine: &str, seen: &Reply) -> Option<String> {
+    let Reply::Look(look) = seen else { return None };
+    // Who is not root sees nothing of it, and is refused.
+    let left = look.left.as_ref().filter(|_| look.root)?;
+    let run = printable(&left.run);
+    // It may live, and then it is in use: that is for the agent to say.
+    let mut text = format!("{machine} is tuned by run {run}; restoring will:\n");
+    for line in crate::display::to_undo(left) {
+        let _ = writeln!(text, "  {line}");
+    }
+    Some(text)
+}
+
+/// Asks an agent for these, one after the other: the last answer. Each one before is shown when it comes.
+async fn ask(
+    connector: &Connector,
+    machine: &inventory::Machine,
+    requests: &[Request],
+    show: impl Fn(Reply) -> Result<(), Problem>,
+) -> Result<Reply, LinkError> {
     let mut planned = lone_machine(machine, &[]);
     // What was tuned once is put back, also where nothing may be tuned any more: by root, if the inventory says how.
     planned.may_tune = true;
@@ -115,7 +146,14 @@ async fn ask(connector: &Connector, machine: &inventory::Machine, request: Reque
         let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), format!("{}\n", printable(line)).as_bytes());
     };
     let Connection { host, link } = connector.connect(&planned, &say).await?;
-    let reply = link.ask(request).await;
+    let mut reply = Ok(Reply::Done);
+    for request in requests {
+        if let Ok(before) = reply {
+            // Whoever can't be shown it still wants it done.
+            let _ = show(before);
+            reply = link.ask(request.clone()).await;
+        }
+    }
     let left = link.ask(Request::Goodbye).await;
     drop(link);
     host.wait().await;

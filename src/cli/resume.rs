@@ -1,6 +1,7 @@
 //! `resume`: goes on with a run that was cut off or stopped.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
@@ -9,10 +10,12 @@ use crate::cli::campaign::{Ready, controller};
 use crate::cli::connect::Connector;
 use crate::cli::error::Problem;
 use crate::cli::main::print;
-use crate::cli::{exit, stored};
-use crate::diagnostic::printable;
+use crate::cli::{exit, files, stored};
+use crate::diagnostic::{Diagnostics, printable};
 use crate::event::Outcome;
+use crate::inventory::read_inventory;
 use crate::metric::counted;
+use crate::plan::Plan;
 use crate::run::Resumed;
 use crate::store::{self, Resumption, RunState};
 
@@ -25,6 +28,7 @@ pub fn resume(arguments: &ResumeArguments, format: Format) -> Result<u8, Problem
     }
     let (hosts, run) = (hosts(arguments, &resumption)?, resumption.id.clone());
     let (plan, inputs) = (resumption.run.plan.clone(), resumption.inputs.clone());
+    still_allowed(&plan, &hosts, format)?;
     let connector = Connector::again(&hosts, &run, &inputs);
     let ready = Ready::new(&plan, &run, &inputs, &connector, arguments.yes, format)?;
     found(&resumption).iter().for_each(|line| ready.display.borrow().say(&printable(line)));
@@ -39,12 +43,13 @@ fn unwritten(error: std::io::Error) -> Problem {
         .hint("it must be writable for whoever resumes the run, and its disk not full")
 }
 
-/// The inventory: only its folder counts.
+/// The inventory: its folder counts, and which machines it still lets be tuned.
 fn hosts(arguments: &ResumeArguments, resumption: &Resumption) -> Result<PathBuf, Problem> {
     let recorded = || resumption.controller.as_ref().map(|controller| PathBuf::from(&controller.hosts));
     let hosts = arguments.hosts.clone().or_else(recorded).ok_or_else(|| {
         let error = anyhow::anyhow!("run {} does not tell where its inventory was", resumption.id);
-        Problem::new(exit::WRONG_INPUT, error).hint("--hosts FILE says it; only its folder counts")
+        Problem::new(exit::WRONG_INPUT, error)
+            .hint("--hosts FILE says it: its folder counts, and which machines it lets be tuned")
     })?;
     let hosts = std::path::absolute(&hosts).unwrap_or(hosts);
     match hosts.parent().map(std::fs::read_dir) {
@@ -55,6 +60,32 @@ fn hosts(arguments: &ResumeArguments, resumption: &Resumption) -> Result<PathBuf
         }
         _ => Ok(hosts),
     }
+}
+
+/// Whether the machines may still be tuned: the plan is the recorded one, but whose machine it is has the last word now.
+/// An inventory that is not there any more says nothing.
+fn still_allowed(plan: &Plan, hosts: &Path, format: Format) -> Result<(), Problem> {
+    let tuned = plan.tuning.iter().filter(|tuning| !tuning.settings.is_empty()).map(|tuning| &tuning.machine);
+    let own = plan.database.iter().filter(|database| database.cluster.is_some()).map(|database| &database.machine);
+    let names: BTreeSet<&String> = tuned.chain(own).collect();
+    if names.is_empty() || !hosts.is_file() {
+        return Ok(());
+    }
+    let mut diagnostics = Diagnostics::new();
+    let inventory = read_inventory(hosts, &mut diagnostics);
+    let Some(inventory) = inventory.filter(|_| !diagnostics.has_errors()) else {
+        // Nobody can say what it allows.
+        files::show(&diagnostics, format)?;
+        return Err(Problem::told(exit::WRONG_INPUT));
+    };
+    let refused = inventory.machines.iter().find(|machine| names.contains(&machine.name.value) && !machine.may_tune);
+    let Some(machine) = refused.map(|machine| &machine.name.value) else { return Ok(()) };
+    let what = anyhow::anyhow!("the scenario tunes machine `{machine}`, and the inventory does not allow it any more");
+    Err(Problem::new(exit::WRONG_INPUT, what).hint(format!(
+        "add the line `may_tune = true` under [machine.{machine}] in {}: its settings are then changed for the campaign, and \
+         put back after it",
+        hosts.display()
+    )))
 }
 
 fn resumed(resumption: &Resumption) -> Resumed {

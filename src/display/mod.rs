@@ -7,4 +7,4 @@ mod screen;
 mod tuning;
 
 pub use screen::{Display, Style};
-pub use tuning::put_back;
+pub use tuning::{left_undone, put_back, still_changed, to_undo};

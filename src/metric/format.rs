@@ -11,6 +11,11 @@ pub fn duration_us(us: f64) -> String {
     }
 }
 
+/// A duration that was counted in whole milliseconds: what took none of them took some time all the same.
+pub fn duration_ms(ms: u64) -> String {
+    if ms == 0 { "under 1 ms".to_owned() } else { duration_us(ms as f64 * 1e3) }
+}
+
 /// A rate with thousands apart: `13,201`, `90.6`.
 pub fn rate(per_second: f64) -> String {
     if per_second.abs() < 100.0 { three_digits(per_second) } else { count(per_second.round() as u64) }
@@ -68,6 +73,11 @@ fn three_digits(number: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_took_no_whole_millisecond_took_some_time() {
+        assert_eq!([0, 1, 1500].map(duration_ms), ["under 1 ms", "1.00 ms", "1.50 s"]);
+    }
 
     #[test]
     fn durations_carry_their_unit() {

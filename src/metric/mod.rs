@@ -7,5 +7,5 @@ mod network;
 
 pub use amount::amount;
 pub use figures::{ErrorCounts, Latency, LoadFigures, Percentile};
-pub use format::{bit_rate, count, counted, duration_us, rate, short_bytes};
+pub use format::{bit_rate, count, counted, duration_ms, duration_us, rate, short_bytes};
 pub use network::{Flow, NetworkFigures, apart};

@@ -14,14 +14,25 @@ const POSTGRES_LEAST: u64 = 100;
 const POSTGRES_EASY: u64 = 256;
 
 /// How many files a started program may have open; none where nobody could read the limit.
-fn got(on: &On<'_>) -> Option<u64> {
+pub(in crate::preflight) fn got(on: &On<'_>) -> Option<u64> {
     let look = &on.seen.look;
     let (soft, hard) = look.nofile.or(on.seen.facts.nofile)?;
     Some(match on.tuning().and_then(|tuning| tuning.nofile) {
-        Some(limit) if look.may_raise_nofile || limit.want <= hard => limit.want,
+        Some(limit) if limit.want <= hard => limit.want,
+        // The kernel lets nobody have more than this; where nobody could read it, the agent raises nothing.
+        Some(limit) if look.may_raise_nofile => limit.want.min(on.number("fs.nr_open").unwrap_or(hard)).max(hard),
         Some(_) => hard,
         None => soft,
     })
+}
+
+/// Why less is got than was asked for.
+pub(in crate::preflight) fn bound(on: &On<'_>) -> &'static str {
+    if on.seen.look.may_raise_nofile {
+        "fs.nr_open there allows no more"
+    } else {
+        "the hard limit there, which the agent may not raise"
+    }
 }
 
 /// All sums about open files here.
@@ -41,15 +52,20 @@ fn limit(on: &On<'_>, got: u64) -> Option<Sum> {
     if got >= limit.want {
         return Some(on.sum(CODE, text, SumVerdict::Fits));
     }
-    let enough =
-        format!("{text}: the hard limit there, which the agent may not raise; {} is enough", count(limit.at_least));
+    // Where no less than all is enough, that needs no saying.
+    let least =
+        if limit.at_least < limit.want { format!("; {} is enough", count(limit.at_least)) } else { String::new() };
+    let enough = format!("{text}: {}{least}", bound(on));
     if got >= limit.at_least {
         return Some(on.sum(CODE, format!("{enough}, and it stands on the report's first page"), SumVerdict::Doubtful));
     }
-    let hint = format!(
+    let raise = if on.seen.look.may_raise_nofile {
+        "set fs.nr_open to more in a profile of this machine"
+    } else {
         "raise the hard limit there (limits.conf for a login, `nofile` for a container), run the agent as root with \
-         CAP_SYS_RESOURCE, or be content with at_least = {got}"
-    );
+         CAP_SYS_RESOURCE"
+    };
+    let hint = format!("{raise}, or be content with at_least = {got}");
     Some(Sum { hint: Some(hint), ..on.sum(CODE, enough, SumVerdict::Refused) })
 }
 
@@ -100,6 +116,7 @@ mod tests {
     use super::*;
     use crate::plan::NoFile;
     use crate::preflight::fixtures::{on, plan_of_2015, seen, tuned_plan};
+    use crate::wire::Standing;
 
     #[test]
     fn connections_are_open_files() {
@@ -140,8 +157,27 @@ mod tests {
         );
         machine.look.nofile = Some((1024, 4096));
         assert_eq!(first(&machine).verdict, SumVerdict::Refused);
+        assert!(first(&machine).text.ends_with("; 8,192 is enough"), "{}", first(&machine).text);
         machine.look.may_raise_nofile = true;
+        assert_eq!(first(&machine).verdict, SumVerdict::Refused, "nobody could read how far");
+        let open = |most: &str| Standing { value: Some(most.to_owned()), refused: None };
+        machine.look.settings.insert("fs.nr_open".to_owned(), open("1048576"));
         assert_eq!(first(&machine).verdict, SumVerdict::Fits);
+        machine.look.settings.insert("fs.nr_open".to_owned(), open("9000"));
+        assert_eq!(first(&machine).verdict, SumVerdict::Doubtful);
+        assert!(
+            first(&machine)
+                .text
+                .starts_with("100,000 open files asked for, 9,000 got: fs.nr_open there allows no more; ")
+        );
+        // A profile may raise that first.
+        plan.tuning.extend(tuned_plan(&[("fs.nr_open", "200000")]).tuning);
+        plan.tuning.swap_remove(0);
+        plan.tuning[0].nofile = Some(NoFile { want: 100_000, at_least: 100_000 });
+        assert_eq!(sums(&on(&plan, &machine))[0].verdict, SumVerdict::Fits);
+        machine.look.root = false;
+        let text = &sums(&on(&plan, &machine))[0].text;
+        assert!(text.ends_with("9,000 got: fs.nr_open there allows no more"), "no less is enough: {text}");
     }
 
     #[test]

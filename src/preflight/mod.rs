@@ -13,9 +13,11 @@ mod differences;
 mod load;
 mod machine;
 mod memory;
+mod one;
 mod ports;
 mod requests;
 mod settings;
+mod taken;
 mod text;
 
 #[cfg(test)]
@@ -28,7 +30,8 @@ use crate::plan::Plan;
 use crate::preflight::machine::On;
 use crate::wire::{Facts, Look};
 
-pub use differences::{Difference, as_made, complete, differences};
+pub use differences::{Difference, as_made, as_undone, complete, differences, withheld};
+pub use one::as_one;
 pub use text::text;
 
 /// What an agent saw of its machine.
@@ -41,7 +44,8 @@ pub struct Seen {
 }
 
 /// Settings that sums reckon with, whether the plan changes them or not.
-const RECKONED: [&str; 13] = [
+const RECKONED: [&str; 14] = [
+    "fs.nr_open",
     "kernel.sem",
     "net.core.somaxconn",
     "net.ipv4.ip_local_port_range",
@@ -73,6 +77,7 @@ pub fn sums(plan: &Plan, machines: &BTreeMap<String, Seen>) -> Vec<Sum> {
     for machine in &plan.machines {
         let Some(seen) = machines.get(&machine.name) else { continue };
         let on = On { plan, name: &machine.name, seen };
+        sums.extend(taken::sums(&on));
         sums.extend(settings::sums(&on));
         sums.extend(cluster::sums(&on));
         sums.extend(database::sums(&on));

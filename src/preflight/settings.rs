@@ -16,9 +16,12 @@ pub(in crate::preflight) fn sums(on: &On<'_>) -> Vec<Sum> {
         return vec![not_root(on, &refused)];
     }
     let (optional, required): (Vec<_>, Vec<_>) = refused.iter().partition(|(setting, _)| setting.optional);
-    let mut sums: Vec<Sum> = required.iter().map(|(setting, why)| one_refused(on, setting, why)).collect();
+    let (enough, required): (Vec<_>, Vec<_>) = required.into_iter().partition(|(setting, _)| on.is_enough(setting));
+    let mut sums: Vec<Sum> = two_values(on, tuning);
+    sums.extend(required.iter().map(|(setting, why)| one_refused(on, setting, why)));
+    sums.extend(enough.iter().map(|(setting, why)| one_enough(on, setting, why)));
     sums.extend(done_without(on, &optional));
-    if refused.is_empty() {
+    if sums.is_empty() {
         let text = format!("all of {} of {} can be made", counted(tuning.settings.len(), "setting"), profiles(tuning));
         sums.push(on.sum(CODE, text, SumVerdict::Fits));
     }
@@ -33,7 +36,7 @@ fn profiles(tuning: &Tuning) -> String {
 }
 
 fn not_root(on: &On<'_>, refused: &[(&TunedSetting, String)]) -> Sum {
-    let required = refused.iter().filter(|(setting, _)| !setting.optional).count();
+    let required = refused.iter().filter(|(setting, _)| !setting.optional && !on.is_enough(setting)).count();
     let text = format!(
         "{} to be changed, {required} of them required, and the agent is not root, who alone may change them",
         counted(refused.len(), "setting"),
@@ -66,6 +69,30 @@ fn done_without(on: &On<'_>, optional: &[&(&TunedSetting, String)]) -> Vec<Sum> 
         on.sum(CODE, text, SumVerdict::Doubtful)
     };
     reasons.into_iter().map(sum).collect()
+}
+
+/// What can't be made, and is as much as is needed already.
+fn one_enough(on: &On<'_>, setting: &TunedSetting, why: &str) -> Sum {
+    let TunedSetting { name, value, from, .. } = setting;
+    let stays = on.value_now(name).unwrap_or_default();
+    let least = setting.at_least.unwrap_or_default();
+    let text = format!("{name} = {value} ({from}) can't be made: {why}; it stays {stays}, and {least} is enough");
+    on.sum(CODE, text, SumVerdict::Doubtful)
+}
+
+/// A machine of two names may be asked for two values: it has one kernel.
+fn two_values(on: &On<'_>, tuning: &Tuning) -> Vec<Sum> {
+    let mut sums = Vec::new();
+    for (place, setting) in tuning.settings.iter().enumerate() {
+        let Some(other) = tuning.settings[..place].iter().find(|other| other.name == setting.name) else { continue };
+        let text = format!(
+            "`{}` shall be {} ({}) and {} ({}), for two names of this one machine",
+            setting.name, other.value, other.from, setting.value, setting.from
+        );
+        let hint = "give both roles the same value: it is one kernel".to_owned();
+        sums.push(Sum { hint: Some(hint), ..on.sum("two-values", text, SumVerdict::Refused) });
+    }
+    sums
 }
 
 fn one_refused(on: &On<'_>, setting: &TunedSetting, why: &str) -> Sum {
@@ -106,6 +133,28 @@ mod tests {
             doubtful[0].text,
             "the campaign goes on without 1 optional setting, for this kernel has no such setting: net.ipv4.tcp_tw_recycle = 1"
         );
+    }
+
+    #[test]
+    fn what_can_not_be_made_and_is_enough_already_is_no_refusal() {
+        let mut plan = tuned_plan(&[("net.core.rmem_max", "8388608")]);
+        plan.tuning[0].settings[0].at_least = Some(212_992);
+        let mut machine = seen(&[("net.core.rmem_max", "4194304")]);
+        let standing = machine.look.settings.get_mut("net.core.rmem_max").unwrap();
+        standing.refused = Some("it belongs to the host".to_owned());
+        let sums = super::sums(&on(&plan, &machine));
+        assert_eq!((sums.len(), sums[0].verdict), (1, SumVerdict::Doubtful));
+        assert_eq!(
+            sums[0].text,
+            "net.core.rmem_max = 8388608 (sysctl/network-booster.conf:1) can't be made: it belongs to the host; it stays \
+             4194304, and 212992 is enough"
+        );
+        plan.tuning[0].settings[0].at_least = Some(4_194_305);
+        assert_eq!(super::sums(&on(&plan, &machine))[0].verdict, SumVerdict::Refused);
+        machine.look.root = false;
+        assert_eq!(super::sums(&on(&plan, &machine))[0].verdict, SumVerdict::Refused);
+        plan.tuning[0].settings[0].at_least = Some(4_194_304);
+        assert_eq!(super::sums(&on(&plan, &machine))[0].verdict, SumVerdict::Doubtful);
     }
 
     #[test]

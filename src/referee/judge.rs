@@ -90,7 +90,7 @@ fn judge_begun(run: &StoredRun, stored: &StoredTrial, calm: &BTreeMap<&str, f64>
     machines.dedup();
     let drifted: Vec<_> = machines
         .into_iter()
-        .flat_map(|machine| run.drifted(machine).into_iter().map(move |tuned| (machine, tuned)))
+        .flat_map(|machine| run.drifted(machine, &trial.id).into_iter().map(move |drift| (machine, drift)))
         .collect();
     let case = Case {
         drifted: &drifted,

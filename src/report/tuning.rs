@@ -1,7 +1,7 @@
 //! Tuning in sentences and tables, laid out once for every format that people read.
 
 use crate::event::SumVerdict;
-use crate::metric::{count, counted, duration_us};
+use crate::metric::{count, counted, duration_ms};
 use crate::report::escape::Text;
 use crate::report::model::{
     ChangeRow, ClusterRows, MachineTuning, PutBackRow, SettingRow, SumRow, Tuning, UNKNOWN, UndoneRows,
@@ -132,7 +132,7 @@ fn tuned(blocks: &mut Vec<Block>, one: &MachineTuning) {
         return;
     };
     let took = tuned.settings.iter().filter(|setting| setting.took).count();
-    let (settings, time) = (counted(tuned.settings.len(), "setting"), duration_us(tuned.took_ms as f64 * 1e3));
+    let (settings, time) = (counted(tuned.settings.len(), "setting"), duration_ms(tuned.took_ms));
     blocks.push(line(format!("{took} of {settings} took, read back, in {time}.")));
     if let Some((soft, hard)) = tuned.nofile {
         let asked = tuned.nofile_asked.map_or_else(String::new, |(want, enough)| match enough {
@@ -174,7 +174,7 @@ fn dangers(blocks: &mut Vec<Block>, settings: &[SettingRow]) {
 
 fn put_back(blocks: &mut Vec<Block>, undone: &UndoneRows) {
     let back = undone.entries.iter().filter(|entry| !matches!(entry.outcome, "left-alone" | "failed")).count();
-    let (settings, time) = (counted(undone.entries.len(), "setting"), duration_us(undone.took_ms as f64 * 1e3));
+    let (settings, time) = (counted(undone.entries.len(), "change"), duration_ms(undone.took_ms));
     let sign = if back == undone.entries.len() { "" } else { "▲ " };
     blocks.push(line(format!("{sign}Put back: {back} of {settings}, in {time}.")));
     if !undone.entries.is_empty() {

@@ -1,10 +1,11 @@
 //! The whole campaign, from the first contact to the last goodbye.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::event::{Happening, Moment, Outcome, Recorder};
+use crate::event::{Happening, Moment, Outcome, Reason, Recorder};
 use crate::host::{Connection, Host, Link, LinkError};
 use crate::plan::{Machine, Plan};
+use crate::preflight;
 use crate::run::emitter::Emitter;
 use crate::run::error::{RunError, TrialError};
 use crate::run::{Confirm, Resumed, StopSignal, contact, network, prepare, provision, release, resume, trial, tuning};
@@ -41,6 +42,8 @@ pub struct Summary {
     pub not_run: usize,
     /// What ended it early.
     pub error: Option<RunError>,
+    /// Each machine that was left changed, or may have been: it weighs more than how the campaign ended.
+    pub left: Vec<Reason>,
 }
 
 /// A machine in the campaign.
@@ -62,6 +65,9 @@ pub(in crate::run) struct State<'a> {
     pub database: Option<String>,
     /// What was set, as read back, by machine.
     pub tuned: BTreeMap<String, BTreeMap<String, String>>,
+    /// Machines on which settings were begun to be made, or their own PostgreSQL to be prepared: if such a one's agent is
+    /// lost, nobody knows what it left.
+    pub touched: BTreeSet<String>,
     /// Where each machine's agent has the run's work directory.
     pub work_dirs: BTreeMap<String, String>,
 }
@@ -71,6 +77,21 @@ impl State<'_> {
     pub fn links_beside(&self, link: &Link) -> Vec<Link> {
         let others = self.machines.values().filter(|other| other.host.is_some() && !other.link.is_same(link));
         others.map(|other| other.link.clone()).collect()
+    }
+
+    /// The plan, with one name for each machine: for what is asked of a machine whatever it is called.
+    pub fn as_one(&self) -> Plan {
+        preflight::as_one(self.campaign.plan, &self.shared())
+    }
+
+    /// Each name that shares the agent of another, and that other.
+    pub fn shared(&self) -> BTreeMap<String, String> {
+        let owner = |link: &Link| {
+            let mut owners = self.machines.iter().filter(|(_, other)| other.host.is_some());
+            Some(owners.find(|(_, other)| other.link.is_same(link))?.0.clone())
+        };
+        let names = self.machines.iter().filter(|(_, machine)| machine.host.is_none());
+        names.filter_map(|(name, machine)| Some((name.clone(), owner(&machine.link)?))).collect()
     }
 
     /// The link to a machine of the plan.
@@ -94,6 +115,7 @@ where
         versions: BTreeMap::new(),
         database: None,
         tuned: BTreeMap::new(),
+        touched: BTreeSet::new(),
         work_dirs: BTreeMap::new(),
     };
     let mut summary = resume::summary(campaign);
@@ -108,11 +130,26 @@ where
     }
     // Machines are released whatever happened, and a record that can't be written does not keep us from it.
     let released = release::all(&mut state).await;
-    summary.error = error.or(released.err());
+    summary.left = released.left;
+    // The first error is the one to tell; what was left changed is told beside it, whatever that was.
+    let is_told = |reason: &&Reason| {
+        error.is_none() && matches!(&released.error, Some(RunError::Broken(told)) if told == *reason)
+    };
+    let beside: Vec<String> = summary.left.iter().filter(|reason| !is_told(reason)).map(in_a_line).collect();
+    let told = beside.into_iter().map(|message| state.emitter.emit(Happening::Warning { message }));
+    let told = told.fold(Ok(()), Result::and);
+    summary.error = error.or(released.error).or(told.err().map(RunError::Record));
     if let Err(failed) = finish(&mut state, &summary) {
         summary.error.get_or_insert(RunError::Record(failed));
     }
     summary
+}
+
+/// A reason with all that belongs to it.
+fn in_a_line(reason: &Reason) -> String {
+    let detail: String = reason.detail.iter().map(|line| format!("; {line}")).collect();
+    let hint = reason.hint.iter().map(|hint| format!(" (hint: {hint})")).collect::<String>();
+    format!("{}{detail}{hint}", reason.message)
 }
 
 fn finish(state: &mut State<'_>, summary: &Summary) -> std::io::Result<()> {

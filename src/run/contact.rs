@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{self, UnboundedSender};
 
 use crate::event::{Happening, Reason};
 use crate::host::{Connection, Host, Link, LinkError};
-use crate::plan::Machine;
+use crate::plan::{Machine, Plan};
 use crate::run::campaign::{Connected, State, stop_if_asked};
 use crate::run::error::RunError;
 use crate::run::prepare;
@@ -49,7 +49,7 @@ where
             (None, None) => Ok(()),
         };
         match told {
-            Err(error @ RunError::Link(_)) => failed.push(error),
+            Err(error @ (RunError::Link(_) | RunError::NotFit(_))) => failed.push(error),
             other => other?,
         }
     }
@@ -150,16 +150,14 @@ async fn share(state: &mut State<'_>) -> Result<Shared, RunError> {
     let links: Vec<Link> = machines.iter().map(|machine| state.link(&machine.name)).collect::<Result<_, _>>()?;
     let answers = join_all(links.iter().map(|link| link.ask(Request::Identify))).await;
     let mut owners: BTreeMap<String, String> = BTreeMap::new();
-    let mut on_machines: BTreeMap<String, String> = BTreeMap::new();
+    let mut places = Vec::new();
     let mut shared = BTreeMap::new();
     for ((machine, link), answer) in machines.iter().zip(links).zip(answers) {
         let Reply::Identity { identity, machine: own } = answer? else {
             return Err(RunError::Link(link.out_of_turn(&Reply::Done)));
         };
+        places.push(NamePlace { name: machine.name.clone(), machine: own, identity: identity.clone() });
         let Some(owner) = owners.get(&identity) else {
-            if let Some(other) = on_machines.insert(own, machine.name.clone()) {
-                refuse_two_caches(state, &other, &machine.name)?;
-            }
             owners.insert(identity, machine.name.clone());
             continue;
         };
@@ -169,23 +167,35 @@ async fn share(state: &mut State<'_>) -> Result<Shared, RunError> {
             dismiss(surplus).await;
         }
     }
+    if let Some(reason) = two_caches(state.campaign.plan, &places) {
+        return Err(RunError::NotFit(reason));
+    }
     // By what each machine says that it is, not by what this inventory calls it.
     Ok((owners.into_values().collect(), shared))
 }
 
-/// Two names of one machine with a state directory each have two agents there, of which neither can tune what the other
+/// Where a name leads to: the machine, and with its state directory.
+pub(in crate::run) struct NamePlace {
+    pub name: String,
+    pub machine: String,
+    pub identity: String,
+}
+
+/// Names of one machine with different state directories have several agents there, of which none can tune what another
 /// is at work on: told before anything is begun.
-fn refuse_two_caches(state: &State<'_>, one: &str, other: &str) -> Result<(), RunError> {
-    let plan = state.campaign.plan;
+pub(in crate::run) fn two_caches(plan: &Plan, places: &[NamePlace]) -> Option<Reason> {
     let cluster = plan.database.as_ref().filter(|database| database.cluster.is_some());
     let changes = |name: &str| {
         plan.tuning.iter().any(|tuning| tuning.machine == name)
             || cluster.is_some_and(|database| database.machine == name)
     };
-    if !changes(one) && !changes(other) {
-        return Ok(());
-    }
-    Err(RunError::NotFit(Reason {
+    let together = |one: &NamePlace, other: &NamePlace| !one.machine.is_empty() && one.machine == other.machine;
+    let is_tuned = |one: &NamePlace| places.iter().any(|other| together(one, other) && changes(&other.name));
+    let (one, other) = places.iter().enumerate().find_map(|(at, one)| {
+        let other = places[at..].iter().find(|other| together(one, other) && one.identity != other.identity)?;
+        is_tuned(one).then_some((&one.name, &other.name))
+    })?;
+    Some(Reason {
         code: "two-state-dirs".to_owned(),
         message: format!(
             "{one} and {other} are one machine with two state directories, and this campaign tunes it: it would keep \
@@ -193,7 +203,7 @@ fn refuse_two_caches(state: &State<'_>, one: &str, other: &str) -> Result<(), Ru
         ),
         detail: Vec::new(),
         hint: Some(format!("give {one} and {other} the same `state_dir` in hosts.toml: they share one agent then")),
-    }))
+    })
 }
 
 /// Sends an agent home that has touched nothing.

@@ -10,6 +10,7 @@ use crate::host::{Connection, Link, LinkError};
 use crate::plan::{Machine, Plan};
 use crate::preflight::{self, Difference, Seen};
 use crate::run::RunError;
+use crate::run::contact::{NamePlace, two_caches};
 use crate::run::tuning::look_request;
 use crate::wire::{Reply, Request};
 
@@ -29,25 +30,76 @@ pub async fn dry_run<C>(plan: &Plan, connect: C) -> Result<Looked, RunError>
 where
     C: AsyncFn(&Machine) -> Result<Connection, LinkError>,
 {
-    let looks = plan.machines.iter().map(async |machine| {
-        let Connection { host, link } = connect(machine).await?;
-        let seen = look(plan, machine, &link).await;
+    let mut connections = Vec::new();
+    let mut failed = None;
+    let reached = join_all(plan.machines.iter().map(async |machine| connect(machine).await)).await;
+    for (machine, connection) in plan.machines.iter().zip(reached) {
+        match connection {
+            Ok(connection) => connections.push((machine, connection)),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    let looked = match failed {
+        Some(error) => Err(RunError::Link(error)),
+        None => look_at_all(plan, &connections).await,
+    };
+    let leaving = connections.into_iter().map(async |(_, Connection { host, link })| {
         let left = link.ask(Request::Goodbye).await;
         drop(link);
         host.wait().await;
-        left.and(seen)
+        left.map(drop)
     });
-    let mut machines = BTreeMap::new();
-    for (machine, seen) in plan.machines.iter().zip(join_all(looks).await) {
-        machines.insert(machine.name.clone(), seen.map_err(|error| RunError::Link(error).before_changes())?);
+    let left = join_all(leaving).await.into_iter().collect::<Result<(), LinkError>>();
+    let unfit = |error| RunError::Link(error).before_changes();
+    let (one, looks) = looked.map_err(RunError::before_changes)?;
+    left.map_err(unfit)?;
+    let undone = |seen: &Seen| preflight::as_undone(seen.clone());
+    let before: BTreeMap<String, Seen> = looks.iter().map(|(name, seen)| (name.clone(), undone(seen))).collect();
+    let made = one.machines.iter().filter_map(|machine| {
+        Some((machine.name.clone(), preflight::as_made(machine, before.get(&machine.name).cloned()?)))
+    });
+    let sums = preflight::sums(&one, &made.collect());
+    let differences = preflight::differences(&one, &before);
+    Ok(Looked { machines: looks, sums, differences })
+}
+
+/// The plan with one name for each machine, and what was seen of each.
+async fn look_at_all(
+    plan: &Plan,
+    connections: &[(&Machine, Connection)],
+) -> Result<(Plan, BTreeMap<String, Seen>), RunError> {
+    let shared = if connections.len() > 1 { shared(plan, connections).await? } else { BTreeMap::new() };
+    let one = preflight::as_one(plan, &shared);
+    let owners = connections.iter().filter(|(machine, _)| !shared.contains_key(&machine.name));
+    let looks = owners.map(async |(machine, Connection { link, .. })| {
+        let seen = look(&one, machine, link).await?;
+        Ok::<_, LinkError>((machine.name.clone(), seen))
+    });
+    let looks = join_all(looks).await.into_iter().collect::<Result<_, LinkError>>()?;
+    Ok((one, looks))
+}
+
+/// Each name of a machine that another name led to before, and that other.
+async fn shared(plan: &Plan, connections: &[(&Machine, Connection)]) -> Result<BTreeMap<String, String>, RunError> {
+    let answers = join_all(connections.iter().map(|(_, connection)| connection.link.ask(Request::Identify))).await;
+    let mut owners: BTreeMap<String, String> = BTreeMap::new();
+    let mut shared = BTreeMap::new();
+    let mut places = Vec::new();
+    for ((machine, connection), answer) in connections.iter().zip(answers) {
+        let Reply::Identity { identity, machine: own } = answer? else {
+            return Err(RunError::Link(connection.link.out_of_turn(&Reply::Done)));
+        };
+        places.push(NamePlace { name: machine.name.clone(), machine: own, identity: identity.clone() });
+        match owners.get(&identity) {
+            Some(owner) => {
+                shared.insert(machine.name.clone(), owner.clone());
+            }
+            None => {
+                owners.insert(identity, machine.name.clone());
+            }
+        }
     }
-    let made = plan.machines.iter().filter_map(|machine| {
-        let seen = machines.get(&machine.name).cloned()?;
-        Some((machine.name.clone(), preflight::as_made(machine, seen)))
-    });
-    let sums = preflight::sums(plan, &made.collect());
-    let differences = preflight::differences(plan, &machines);
-    Ok(Looked { machines, sums, differences })
+    two_caches(plan, &places).map_or(Ok(shared), |reason| Err(RunError::NotFit(reason)))
 }
 
 async fn look(plan: &Plan, machine: &Machine, link: &Link) -> Result<Seen, LinkError> {

@@ -8,7 +8,7 @@ use crate::plan::{ConfSetting, Daemon, Database, Machine};
 use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
 use crate::run::error::RunError;
-use crate::run::{contact, network};
+use crate::run::{contact, network, release};
 use crate::wire::{self, DatabaseRequest, DatabaseSetting, Facts, Listener, Reply, Request, Tuned, WorkFile};
 
 /// What opens the conversation: the agent takes its lock, and sweeps what a dead one left.
@@ -40,8 +40,10 @@ pub fn welcome(state: &mut State<'_>, machine: &Machine, reply: Reply) -> Result
         sent_bytes,
         swept,
     })?;
-    let machine = machine.name.clone();
-    undone.map_or(Ok(()), |undone| Ok(state.emitter.emit(Happening::LeftUndone { machine, undone })?))
+    let Some(undone) = undone else { return Ok(()) };
+    let reason = release::still_changed(&machine.name, &undone);
+    state.emitter.emit(Happening::LeftUndone { machine: machine.name.clone(), undone })?;
+    reason.map_or(Ok(()), |reason| Err(RunError::NotFit(reason)))
 }
 
 /// Tells that a machine is one that another name leads to as well.
@@ -174,6 +176,9 @@ pub async fn database(state: &mut State<'_>) -> Result<(), RunError> {
     let Some(database) = &state.campaign.plan.database else { return Ok(()) };
     let request = database_request(state, database);
     let link = state.link(&database.machine)?;
+    if database.cluster.is_some() {
+        state.touched.insert(database.machine.clone());
+    }
     let begun = Instant::now();
     let reply = contact::ask_patiently(state, &link, Request::StartDatabase(Box::new(request))).await?;
     let Reply::DatabaseStarted { version, pid, rows, settings, profile } = reply else {
@@ -189,9 +194,10 @@ pub async fn database(state: &mut State<'_>) -> Result<(), RunError> {
         }));
     }
     let (machine, port) = (database.machine.clone(), database.port);
-    if let Some(cluster) = &database.cluster {
-        // Somebody else may change it: it is verified with all else that was tuned.
-        let named = |tuned: &Tuned| Some((format!("PostgreSQL {cluster}: {}", tuned.name), tuned.after.clone()?));
+    // Somebody may change it meanwhile: it is verified with all else that was tuned.
+    let named =
+        |tuned: &Tuned| Some((wire::database_setting(database.cluster.as_deref(), &tuned.name), tuned.after.clone()?));
+    if !profile.is_empty() {
         state.tuned.entry(machine.clone()).or_default().extend(profile.iter().filter_map(named));
     }
     state.emitter.emit(Happening::DatabaseStarted {

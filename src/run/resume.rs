@@ -82,7 +82,7 @@ pub fn summary(campaign: &Campaign<'_>) -> Summary {
     let (measured, finished) =
         campaign.resumed.map_or((0, 0), |resumed| (resumed.seen.measured, resumed.finished.len()));
     let not_run = campaign.plan.trials.len() - finished;
-    Summary { measured, failed: finished - measured, not_run, error: None }
+    Summary { measured, failed: finished - measured, not_run, error: None, left: Vec::new() }
 }
 
 /// The first event of a session.

@@ -7,13 +7,13 @@ use std::time::Instant;
 
 use crate::event::{Happening, Reason, Sum, SumVerdict, paths};
 use crate::host::Link;
-use crate::plan::{Machine, NoFile, Plan, Transport, TunedSetting};
+use crate::plan::{NoFile, Plan, Transport, TunedSetting};
 use crate::preflight::{self, Difference, Seen};
 use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
 use crate::run::error::RunError;
 use crate::run::{contact, resume};
-use crate::wire::{ClusterAsked, Look, Reply, Request, Setting, Tuned};
+use crate::wire::{self, ClusterAsked, Look, Reply, Request, Setting, Tuned};
 
 /// Asks the user whether this may be done; the lines say what.
 pub type Confirm = dyn Fn(Vec<String>) -> Pin<Box<dyn Future<Output = bool>>>;
@@ -28,15 +28,18 @@ pub fn look_request(plan: &Plan, machine: &str) -> Request {
 
 /// Looks at every machine, and keeps what was seen.
 pub async fn look(state: &mut State<'_>) -> Result<BTreeMap<String, Seen>, RunError> {
-    let plan = state.campaign.plan;
     let facts = resume::facts(state).await?;
+    let (one, shared) = (state.as_one(), state.shared());
     let mut all = BTreeMap::new();
-    for (machine, (_, facts)) in plan.machines.iter().zip(facts) {
+    for (machine, (_, facts)) in state.campaign.plan.machines.iter().zip(facts) {
         let link = state.link(&machine.name)?;
-        let look = look_at(state, &link, look_request(plan, &machine.name)).await?;
+        let owner = shared.get(&machine.name).unwrap_or(&machine.name);
+        let look = look_at(state, &link, look_request(&one, owner)).await?;
         state.emitter.json(&paths::look(&machine.name, &resume::moment(state.campaign)), &look)?;
         let mut seen = Seen { look, facts };
-        preflight::complete(plan, machine, &mut seen);
+        if let Some(machine) = one.machine(owner) {
+            preflight::complete(&one, machine, &mut seen);
+        }
         all.insert(machine.name.clone(), seen);
     }
     Ok(all)
@@ -51,7 +54,7 @@ async fn look_at(state: &State<'_>, link: &Link, request: Request) -> Result<Loo
 
 /// Does the sums. What can't work is refused before anything is changed.
 pub fn reckon(state: &mut State<'_>, seen: &BTreeMap<String, Seen>) -> Result<(), RunError> {
-    let sums = preflight::sums(state.campaign.plan, seen);
+    let sums = preflight::sums(&state.as_one(), seen);
     state.emitter.emit(Happening::Reckoned { sums: sums.clone() })?;
     refusal(&sums).map_or(Ok(()), |reason| Err(RunError::NotFit(reason)))
 }
@@ -75,7 +78,7 @@ pub fn refusal(sums: &[Sum]) -> Option<Reason> {
 /// Asks the user before the machine that he sits at is changed.
 pub async fn agree(state: &State<'_>, seen: &BTreeMap<String, Seen>) -> Result<(), RunError> {
     let Some(confirm) = state.campaign.confirm else { return Ok(()) };
-    let plan = state.campaign.plan;
+    let plan = &state.as_one();
     let is_local = |difference: &Difference| {
         plan.machine(&difference.machine).is_some_and(|machine| machine.transport == Transport::Local)
     };
@@ -104,36 +107,48 @@ pub async fn agree(state: &State<'_>, seen: &BTreeMap<String, Seen>) -> Result<(
     }))
 }
 
-/// What one agent is to set, for all the names of its machine.
-struct Work {
-    machine: Machine,
-    link: Link,
-    settings: Vec<Setting>,
-    nofile: Option<NoFile>,
-}
-
 /// Makes the settings on every machine.
 pub async fn apply(state: &mut State<'_>, seen: &BTreeMap<String, Seen>) -> Result<(), RunError> {
-    for work in works(state)? {
+    let one = state.as_one();
+    for tuning in &one.tuning {
+        let Some(machine) = one.machine(&tuning.machine) else { continue };
+        let link = state.link(&machine.name)?;
         let begun = Instant::now();
-        let made = matches!(work.machine.transport, Transport::Docker(_));
-        let name = work.machine.name.clone();
-        let settings = if made { Vec::new() } else { work.settings.clone() };
+        let made = matches!(machine.transport, Transport::Docker(_));
+        let name = machine.name.clone();
+        let asked: Vec<Setting> = tuning.settings.iter().map(asked).collect();
+        let seen = seen.get(&name);
+        // What was reckoned without is not tried: it could take after all, and no sum would hold.
+        let withheld = seen.map(|seen| preflight::withheld(&one, &name, seen)).unwrap_or_default();
+        let settings: Vec<Setting> =
+            asked.iter().filter(|setting| !made && !withheld.contains_key(&setting.name)).cloned().collect();
         // What a container was made with needs no agent to set it, and goes with the container.
-        let (told, nofile) = if made && work.nofile.is_none() {
+        let (told, nofile) = if settings.is_empty() && tuning.nofile.is_none() {
             (Vec::new(), None)
         } else {
-            let request = Request::Tune { settings, nofile: work.nofile.as_ref().map(|files| files.want) };
-            match contact::ask_patiently(state, &work.link, request).await? {
+            if !settings.is_empty() {
+                state.touched.insert(name.clone());
+            }
+            let request = Request::Tune { settings, nofile: tuning.nofile.map(|nofile| nofile.want) };
+            match contact::ask_patiently(state, &link, request).await? {
                 Reply::Tuned { settings, nofile } => (settings, nofile),
-                other => return Err(RunError::Link(work.link.out_of_turn(&other))),
+                other => return Err(RunError::Link(link.out_of_turn(&other))),
             }
         };
-        let look = seen.get(&name).map(|seen| &seen.look);
-        let settings = if made { work.settings.iter().map(|setting| made_so(setting, look)).collect() } else { told };
-        refuse_lost(&name, &work.settings, &settings)?;
-        refuse_few_files(&name, work.nofile.as_ref(), nofile)?;
-        let applied = settings.iter().filter_map(|tuned| Some((tuned.name.clone(), tuned.after.clone()?)));
+        let look = seen.map(|seen| &seen.look);
+        let is_told = |setting: &Setting| told.iter().find(|tuned| tuned.name == setting.name).cloned();
+        let settings: Vec<Tuned> = asked
+            .iter()
+            .filter_map(|setting| match withheld.get(&setting.name) {
+                _ if made => Some(made_so(setting, look)),
+                Some(why) => Some(left_so(setting, why, look)),
+                None => is_told(setting),
+            })
+            .collect();
+        refuse_lost(&name, &asked, &settings)?;
+        refuse_few(&name, tuning.nofile, nofile)?;
+        let applied = settings.iter().filter(|tuned| !withheld.contains_key(&tuned.name));
+        let applied = applied.filter_map(|tuned| Some((tuned.name.clone(), tuned.after.clone()?)));
         state.tuned.insert(name.clone(), applied.collect());
         let took_ms = millis(begun);
         state.emitter.emit(Happening::MachineTuned { machine: name, settings, nofile, took_ms })?;
@@ -141,50 +156,30 @@ pub async fn apply(state: &mut State<'_>, seen: &BTreeMap<String, Seen>) -> Resu
     Ok(())
 }
 
-fn works(state: &State<'_>) -> Result<Vec<Work>, RunError> {
-    let mut works: Vec<Work> = Vec::new();
-    for tuning in &state.campaign.plan.tuning {
-        let Some(machine) = state.campaign.plan.machine(&tuning.machine) else { continue };
-        let link = state.link(&machine.name)?;
-        let wanted = tuning.settings.iter().map(asked);
-        let nofile = tuning.nofile;
-        let Some(known) = works.iter_mut().find(|work| work.link.is_same(&link)) else {
-            works.push(Work { machine: machine.clone(), link, settings: wanted.collect(), nofile });
-            continue;
-        };
-        known.nofile = match (known.nofile.take(), nofile) {
-            (Some(one), Some(other)) => {
-                let want = one.want.max(other.want);
-                Some(NoFile { want, at_least: one.at_least.max(other.at_least) })
-            }
-            (one, other) => one.or(other),
-        };
-        for setting in wanted {
-            match known.settings.iter().find(|other| other.name == setting.name) {
-                None => known.settings.push(setting),
-                Some(other) if other.value == setting.value => {}
-                Some(other) => return Err(RunError::NotFit(two_values(&known.machine.name, machine, other, &setting))),
-            }
-        }
-    }
-    Ok(works)
-}
-
 fn asked(setting: &TunedSetting) -> Setting {
     let TunedSetting { name, value, optional, at_least, .. } = setting.clone();
     Setting { name, value, optional, at_least }
 }
 
-fn two_values(first: &str, second: &Machine, one: &Setting, other: &Setting) -> Reason {
-    Reason {
-        code: "two-values".to_owned(),
-        message: format!(
-            "{first} and {} are one machine, and `{}` shall be {} for the one and {} for the other",
-            second.name, one.name, one.value, other.value
-        ),
-        detail: Vec::new(),
-        hint: Some("give both roles the same value: it is one kernel".to_owned()),
+/// A setting that is not made, since the campaign goes on without it.
+fn left_so(setting: &Setting, why: &str, look: Option<&Look>) -> Tuned {
+    let now = look.and_then(|look| look.settings.get(&setting.name)).and_then(|standing| standing.value.clone());
+    let Setting { name, value, .. } = setting.clone();
+    Tuned { name, wanted: value, before: now.clone(), after: now, took: false, why: Some(why.to_owned()) }
+}
+
+/// Fewer open files than are needed, though the sums came out.
+fn refuse_few(machine: &str, asked: Option<NoFile>, got: Option<(u64, u64)>) -> Result<(), RunError> {
+    let Some((NoFile { want, at_least }, (soft, _))) = asked.zip(got) else { return Ok(()) };
+    if soft >= at_least {
+        return Ok(());
     }
+    Err(RunError::NotFit(Reason {
+        code: "nofile-refused".to_owned(),
+        message: format!("{machine}: {want} open files were asked for, {soft} are got, and {at_least} are needed"),
+        detail: Vec::new(),
+        hint: Some(format!("raise the hard limit or fs.nr_open there, or be content with at_least = {soft}")),
+    }))
 }
 
 /// A setting that a container was made with, as its agent reads it.
@@ -222,42 +217,21 @@ fn refuse_lost(machine: &str, asked: &[Setting], tuned: &[Tuned]) -> Result<(), 
     }))
 }
 
-/// Fewer open files than were asked for are an error, unless they are enough.
-fn refuse_few_files(machine: &str, asked: Option<&NoFile>, got: Option<(u64, u64)>) -> Result<(), RunError> {
-    let Some((asked, (soft, hard))) = asked.zip(got) else { return Ok(()) };
-    let least = asked.at_least;
-    if soft >= least {
-        return Ok(());
-    }
-    Err(RunError::NotFit(Reason {
-        code: "too-few-files".to_owned(),
-        message: format!(
-            "{machine}: {least} open files are needed, and what is started there gets {soft}, of at most {hard}"
-        ),
-        detail: vec![format!("{} were asked for; the limit was read from a process that the agent started", asked.want)],
-        hint: Some(
-            "raise the hard limit of the user there (`ulimit -Hn`, limits.conf) or fs.nr_open; or say in `at_least` how \
-             many are enough"
-                .to_owned(),
-        ),
-    }))
-}
-
 /// Reads everything again after the last trial: what is no longer so puts the trials in doubt.
 pub async fn verify(state: &mut State<'_>) -> Result<(), RunError> {
     for (name, applied) in state.tuned.clone() {
         let Some(machine) = state.campaign.plan.machine(&name) else { continue };
         let link = state.link(&name)?;
-        let now: BTreeMap<String, Option<String>> = if matches!(machine.transport, Transport::Docker(_)) {
-            let settings = applied.keys().cloned().collect();
-            let look = look_at(state, &link, Request::Look { settings, cluster: None }).await?;
-            look.settings.into_iter().map(|(name, standing)| (name, standing.value)).collect()
-        } else {
-            match ask(state, &link, Request::VerifyTuning).await? {
-                Reply::Tuned { settings, .. } => settings.into_iter().map(|tuned| (tuned.name, tuned.after)).collect(),
-                other => return Err(RunError::Link(link.out_of_turn(&other))),
-            }
+        let mut now: BTreeMap<String, Option<String>> = match ask(state, &link, Request::VerifyTuning).await? {
+            Reply::Tuned { settings, .. } => settings.into_iter().map(|tuned| (tuned.name, tuned.after)).collect(),
+            other => return Err(RunError::Link(link.out_of_turn(&other))),
         };
+        // What a container was made with, its agent did not make.
+        if matches!(machine.transport, Transport::Docker(_)) {
+            let settings = applied.keys().filter(|name| !name.starts_with(wire::DATABASE)).cloned().collect();
+            let look = look_at(state, &link, Request::Look { settings, cluster: None }).await?;
+            now.extend(look.settings.into_iter().map(|(name, standing)| (name, standing.value)));
+        }
         let changed = applied.iter().filter_map(|(name, applied)| {
             let after = now.get(name).cloned().flatten();
             let drifted = after.as_deref() != Some(applied.as_str());
@@ -274,24 +248,4 @@ pub async fn verify(state: &mut State<'_>) -> Result<(), RunError> {
         state.emitter.emit(Happening::TuningVerified { machine: name, settings, changed })?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fewer_open_files_than_are_enough_end_the_campaign() {
-        let asked = NoFile { want: 1_048_576, at_least: 8_192 };
-        let refused = |asked, got| refuse_few_files("bench", asked, got).err().map(|error| error.reason());
-        assert_eq!(refused(Some(&asked), Some((20_000, 20_000))), None);
-        assert_eq!(refused(Some(&asked), None), None);
-        assert_eq!(refused(None, Some((1, 1))), None);
-        let reason = refused(Some(&asked), Some((4_096, 8_192))).unwrap();
-        assert_eq!(reason.code, "too-few-files");
-        assert_eq!(
-            reason.message,
-            "bench: 8192 open files are needed, and what is started there gets 4096, of at most 8192"
-        );
-    }
 }

@@ -19,4 +19,5 @@ pub use network::SeenCheck;
 pub use open::{StoreError, damage, list, locate, open};
 pub use read::{RunState, Seen, StoredRun, StoredTrial};
 pub use resume::{ResumeError, Resumption};
+pub use tuning::Drift;
 pub use write::{Manifest, RunWriter, run_id};

@@ -39,8 +39,8 @@ pub struct RunWriter {
     events: File,
     /// Bytes of whole events.
     events_length: u64,
-    /// Nothing is written after a write that failed: what comes later would make no sense without it.
-    failed: bool,
+    /// Nothing is written after a write that failed, for this reason: what comes later would make no sense without it.
+    failed: Option<(io::ErrorKind, String)>,
     /// Files with bytes that are not known to be on the disk yet.
     unsynced: BTreeSet<PathBuf>,
     /// The session, where the run was resumed.
@@ -95,7 +95,7 @@ impl RunWriter {
             directory: directory.to_owned(),
             events_length: events.metadata()?.len(),
             events,
-            failed: false,
+            failed: None,
             unsynced: BTreeSet::new(),
             session,
         })
@@ -198,16 +198,16 @@ impl RunWriter {
 
 impl Recorder for RunWriter {
     fn write(&mut self, write: Write<'_>) -> io::Result<()> {
-        if self.failed {
-            return Err(io::Error::other("a write before this one failed"));
+        if self.failed.is_none() {
+            let (name, written) = match write {
+                Write::Event(event) => (paths::EVENTS, self.event(event)),
+                Write::File { path, bytes, append: false } => (path, self.file(path, bytes)),
+                Write::File { path, bytes, append: true } => (path, self.append(path, bytes)),
+            };
+            // Whoever asks later is told of this one too: it is the reason for all that are not written after it.
+            self.failed = written.err().map(|error| (error.kind(), format!("{name}: {error}")));
         }
-        let written = match write {
-            Write::Event(event) => self.event(event),
-            Write::File { path, bytes, append: false } => self.file(path, bytes),
-            Write::File { path, bytes, append: true } => self.append(path, bytes),
-        };
-        self.failed = written.is_err();
-        written
+        self.failed.as_ref().map_or(Ok(()), |(kind, text)| Err(io::Error::new(*kind, text.clone())))
     }
 }
 

@@ -13,6 +13,6 @@ pub use message::{
     Member, Notice, PROTOCOL, Reply, Request, SILENCE, StartRequest, ToAgent, WorkFile,
 };
 pub use tuning::{
-    Change, ClusterAsked, ClusterLook, Compared, GOVERNOR, Left, Look, Namespaces, Outcome, PutBack, Setting, Standing,
-    TURBO, Tuned, Undone,
+    Change, ClusterAsked, ClusterLook, Compared, DATABASE, GOVERNOR, Left, Look, Namespaces, Outcome, PutBack, Setting,
+    Standing, TURBO, Tuned, Undone, database_setting,
 };

@@ -6,6 +6,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::wire::Failure;
 
+/// The name of a PostgreSQL setting among those of its machine; of the machine's own cluster, or of a private one.
+pub fn database_setting(cluster: Option<&str>, name: &str) -> String {
+    match cluster {
+        Some(cluster) => format!("{DATABASE} {cluster}: {name}"),
+        None => format!("{DATABASE}: {name}"),
+    }
+}
+
+/// How the names of PostgreSQL's settings begin among those of a machine.
+pub const DATABASE: &str = "PostgreSQL";
+
 /// A setting of a machine, to be made for a campaign and undone after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting {
@@ -102,8 +113,11 @@ pub struct Left {
     pub since: String,
     /// The boot that they were made in.
     pub boot_id: String,
-    /// What would be put back: name, what it is now, what it would be.
+    /// What was changed: name, what it is now, what it was before.
     pub entries: Vec<Change>,
+    /// Of these, what would be left as it is: somebody else set it since, it is so already, or a boot has undone it.
+    #[serde(default)]
+    pub stays: Vec<String>,
 }
 
 /// A value before and after.

@@ -197,6 +197,6 @@ fn extreme_texts_make_nothing_panic() {
         let start = std::time::Instant::now();
         let shown: String = text.chars().take(20).collect();
         read_as_everything(text.as_bytes());
-        assert!(start.elapsed() < Duration::from_secs(5), "{shown:?} took {:?}", start.elapsed());
+        assert!(start.elapsed() < Duration::from_secs(60), "{shown:?} took {:?}", start.elapsed());
     }
 }

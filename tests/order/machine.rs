@@ -10,7 +10,8 @@ use timetrial::host::{Connection, HANG_UP, Host, fake};
 use timetrial::plan::{Machine, NoFile, Plan, TunedSetting, Tuning};
 use timetrial::run::{Campaign, Resumed, StopHandle, Summary, run, stop_channel};
 use timetrial::wire::{
-    Answer, Facts, Failure, Listener, Look, Member, Notice, Reply, Request, Setting, Standing, StartRequest, Tuned,
+    Answer, Facts, Failure, Listener, Look, Member, Notice, Outcome, PutBack, Reply, Request, Setting, Standing,
+    StartRequest, Tuned, Undone,
 };
 
 /// What goes wrong at the request with a number, from 0.
@@ -25,6 +26,14 @@ pub enum Trouble {
     Dies(usize),
     /// The user stops the campaign while it is answered.
     Stopped(usize),
+    /// The user stops the campaign while it is answered, and not all that was tuned can be put back.
+    StoppedAndLeft(usize),
+    /// No request: an earlier run had left the machine changed, and not all of it could be undone.
+    StillChanged,
+    /// No request: the same, but that somebody else changed it since.
+    LeftAlone,
+    /// No request: fewer open files are got than the sums said.
+    FewFiles,
     /// No request: so many checks of the network miss their way back.
     NoWayBack(usize),
 }
@@ -150,7 +159,7 @@ impl Scene {
         match self.trouble {
             Trouble::Refused(at) if at == number => return Err(Failure::new("made-up", "not today")),
             Trouble::Dies(at) if at == number => return Err(Failure::new(HANG_UP, "")),
-            Trouble::Stopped(at) if at == number => self.handle.stop("Ctrl-C"),
+            Trouble::Stopped(at) | Trouble::StoppedAndLeft(at) if at == number => self.handle.stop("Ctrl-C"),
             Trouble::StaysAlive(at) if at == number => {
                 let still_alive = vec!["100 daemon --stuck".to_owned(), "101 worker".to_owned()];
                 let leftovers = vec!["102 helper".to_owned()];
@@ -175,7 +184,11 @@ impl Scene {
                 state_dir: "/state".to_owned(),
                 work_dir: "/state/w/0".to_owned(),
                 swept: Vec::new(),
-                undone: None,
+                undone: match self.trouble {
+                    Trouble::StillChanged => Some(undone(Outcome::Failed { why: "read-only".to_owned() })),
+                    Trouble::LeftAlone => Some(undone(Outcome::LeftAlone)),
+                    _ => None,
+                },
             },
             Request::ReadFacts => {
                 Reply::Facts(Box::new(Facts { boot_id: Some("boot".to_owned()), ..Facts::default() }))
@@ -193,7 +206,9 @@ impl Scene {
             Request::Look { settings, .. } => Reply::Look(Box::new(looked(settings))),
             Request::Tune { settings, nofile } => Reply::Tuned {
                 settings: settings.iter().map(took).collect(),
-                nofile: nofile.map(|files| (files, files)),
+                nofile: nofile
+                    .map(|files| if self.trouble == Trouble::FewFiles { 100 } else { files })
+                    .map(|got| (got, got)),
             },
             Request::VerifyTuning => {
                 Reply::Tuned { settings: tuning().settings.iter().map(so_still).collect(), nofile: None }
@@ -236,7 +251,9 @@ impl Scene {
                 body: self.document.clone(),
             }),
             Request::Goodbye => {
-                Reply::Goodbye { stopped: Vec::new(), removed_work_dir: true, undone: None, compared: None }
+                let is_left = matches!(self.trouble, Trouble::StoppedAndLeft(_));
+                let undone = is_left.then(|| undone(Outcome::Failed { why: "read-only".to_owned() }));
+                Reply::Goodbye { stopped: Vec::new(), removed_work_dir: true, undone, compared: None }
             }
         }
     }
@@ -300,10 +317,20 @@ pub fn tuning() -> Tuning {
 
 /// What an agent that is root sees: every setting is there and may be set.
 fn looked(settings: &[String]) -> Look {
-    let standing = |name: &String| (name.clone(), Standing { value: Some("4096".to_owned()), refused: None });
-    let is_tuned = |name: &&String| tuning().settings.iter().any(|setting| setting.name == **name);
+    let refused = |name: &str| name.starts_with("refused.").then(|| "not here".to_owned());
+    let standing = |name: &String| (name.clone(), Standing { value: Some("4096".to_owned()), refused: refused(name) });
+    let is_tuned =
+        |name: &&String| name.starts_with("refused.") || tuning().settings.iter().any(|setting| setting.name == **name);
     let settings = settings.iter().filter(is_tuned).map(standing).collect();
     Look { settings, root: true, nofile: Some((1024, 20_000)), ..Look::default() }
+}
+
+/// What became of one change.
+fn undone(outcome: Outcome) -> Undone {
+    let value = |text: &str| Some(text.to_owned());
+    let name = "net.core.somaxconn".to_owned();
+    let entry = PutBack { name, found: value("100000"), before: value("4096"), outcome };
+    Undone { run: "an-earlier-one".to_owned(), entries: vec![entry], took_ms: 1 }
 }
 
 fn so_still(setting: &TunedSetting) -> Tuned {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use timetrial::event::{Event, Happening, Recorder, Write};
 use timetrial::host::{Connection, Host, fake};
 use timetrial::plan::{Machine, Plan};
-use timetrial::run::{Campaign, RunError, Summary, run, stop_channel};
+use timetrial::run::{Campaign, RunError, Summary, dry_run, run, stop_channel};
 use timetrial::wire::{Failure, Reply, Request};
 
 use crate::machine::golden;
@@ -102,6 +102,28 @@ fn of_two_busy_machines_both_are_told() {
     assert_eq!(reason.detail, ["and aside: aside is busy"]);
 }
 
+/// All or nothing: the one that is free is left as it was found, and at once.
+#[test]
+fn of_a_busy_machine_and_a_free_one_neither_is_used() {
+    let busy = |name: &str| match name {
+        "aside" => Err(Failure::new("machine-busy", "aside is busy")),
+        _ => Ok(welcome()),
+    };
+    let (greeted, events, summary) = tell(&with_second("aside"), str::to_owned, busy);
+    assert_eq!(greeted.len(), 2, "{greeted:?}");
+    let Some(RunError::NotFit(reason)) = &summary.error else { panic!("{summary:?}") };
+    assert_eq!((reason.message.as_str(), reason.detail.len()), ("aside: aside is busy", 0));
+    // It refuses whatever comes between hello and goodbye, which would be another error; and it was sent home.
+    let released = events.iter().filter_map(|event| match event {
+        Happening::MachineReleased { machine, .. } => Some(machine.as_str()),
+        _ => None,
+    });
+    assert_eq!(released.collect::<Vec<_>>(), ["aside", "bench"]);
+    let begun =
+        |event: &Happening| matches!(event, Happening::ProvisionStarted { .. } | Happening::TrialStarted { .. });
+    assert!(!events.iter().any(begun));
+}
+
 /// `aside` is first in the alphabet, and second in the plan.
 #[test]
 fn machines_are_told_in_the_order_of_the_plan() {
@@ -150,4 +172,30 @@ fn two_names_of_one_machine_with_two_state_directories_are_refused_where_it_is_t
     let Some(RunError::NotFit(reason)) = &summary.error else { panic!("{summary:?}") };
     assert_eq!(reason.code, "two-state-dirs");
     assert!(reason.hint.as_ref().unwrap().contains("give bench and aside the same `state_dir`"), "{reason:?}");
+}
+
+#[test]
+fn a_dry_run_knows_two_names_of_one_machine_as_a_run_does() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+    let mut plan = with_second("aside");
+    plan.trials.iter_mut().for_each(|trial| "aside".clone_into(&mut trial.client));
+    let looks = Arc::new(Mutex::new(0));
+    let connect = async |machine: &Machine| {
+        let looks = Arc::clone(&looks);
+        let script = move |request: &Request, _: &mut Vec<_>| match request {
+            Request::Identify => Ok(Reply::Identity { identity: "one machine".to_owned(), machine: String::new() }),
+            Request::Look { .. } => {
+                *looks.lock().expect("nobody panicked") += 1;
+                Ok(Reply::Look(Box::default()))
+            }
+            Request::ReadFacts => Ok(Reply::Facts(Box::default())),
+            _ => Ok(Reply::Goodbye { stopped: Vec::new(), removed_work_dir: true, undone: None, compared: None }),
+        };
+        let (link, _) = fake(&machine.name, Box::new(script)).await?;
+        Ok(Connection { host: Host::Elsewhere, link })
+    };
+    let looked = runtime.block_on(dry_run(&plan, connect)).expect("it can be looked at");
+    assert_eq!(looked.machines.into_keys().collect::<Vec<_>>(), ["bench"]);
+    assert_eq!(*looks.lock().expect("nobody panicked"), 1);
+    assert!(!looked.sums.is_empty() && looked.sums.iter().all(|sum| sum.machine == "bench"), "{:?}", looked.sums);
 }

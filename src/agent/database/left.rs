@@ -184,8 +184,14 @@ fn is_sealed(bytes: &[u8]) -> bool {
 
 /// Takes away all that a record tells of, the files first, and holds the cluster against how it was.
 pub fn undo(talk: Talk<'_>, record: &Record) -> (Vec<PutBack>, Option<Compared>) {
-    let mut entries: Vec<PutBack> =
-        [&record.drop_in, &record.admission].into_iter().filter_map(|path| take_away(record, path)).collect();
+    let mut entries: Vec<PutBack> = take_away(record, &record.drop_in).into_iter().collect();
+    // A drop-in that stays names this file, and without it the server would not start again.
+    if entries.iter().any(|entry| entry.outcome == Outcome::LeftAlone) {
+        let stays = Some("there, and named by the drop-in");
+        entries.push(record.told(&record.admission.display(), stays, None, Outcome::LeftAlone));
+    } else {
+        entries.extend(take_away(record, &record.admission));
+    }
     let is_gone = !record.admission.parent().is_some_and(Path::is_dir);
     if is_gone {
         // Somebody has removed the whole cluster, and all that was in it.

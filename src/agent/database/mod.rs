@@ -21,7 +21,7 @@ use crate::agent::stop::{Stopped, stop};
 use crate::agent::surroundings::Agent;
 use crate::agent::tuning;
 use crate::command::Exit;
-use crate::wire::{DatabaseRequest, Failure, Reply};
+use crate::wire::{self, DatabaseRequest, Failure, Reply, Tuned};
 
 use fill::Filled;
 use private::Private;
@@ -29,12 +29,15 @@ use server::{Names, Server};
 
 pub(in crate::agent) use left::{Record, is_recorded, recorded, undo};
 pub(in crate::agent) use system::{Talk, look};
-pub(in crate::agent) use system_start::verify;
 
 /// The running server.
 #[derive(Debug)]
 pub struct Database {
     server: Running,
+    /// What was asked for, without the data.
+    request: DatabaseRequest,
+    /// The profile, as read back.
+    profile: Vec<Tuned>,
     /// libpq's variables for daemons, the password among them.
     pub environment: BTreeMap<OsString, OsString>,
 }
@@ -73,8 +76,42 @@ fn start_private(agent: &Agent, request: &DatabaseRequest) -> Result<(Database, 
     let pid = agent.processes.with(process, |entry| entry.pid)?;
     let environment = libpq_environment(request, server.names(), &filled.password);
     let Filled { rows, settings, version, .. } = filled;
-    let database = Database { server: Running::Private(process), environment };
+    let (request, made) = (without_data(request), profile.clone());
+    let database = Database { server: Running::Private(process), request, profile: made, environment };
     Ok((database, Reply::DatabaseStarted { version, pid, rows, settings, profile }))
+}
+
+fn without_data(request: &DatabaseRequest) -> DatabaseRequest {
+    DatabaseRequest { schema: Vec::new(), rows: Vec::new(), ..request.clone() }
+}
+
+/// Reads again what was made of the profile. A server that does not answer has none of it.
+pub fn verify(agent: &Agent, database: &Database) -> Vec<Tuned> {
+    let (request, made) = (&database.request, &database.profile);
+    if made.is_empty() {
+        return Vec::new();
+    }
+    let sql = "select lower(name), replace(current_setting(name), E'\\n', ' ') from pg_settings;";
+    let now = match &request.cluster {
+        Some(cluster) => {
+            let talk = Talk { processes: &agent.processes, last: false };
+            talk.find(cluster).and_then(|cluster| talk.ask(&cluster, sql))
+        }
+        None => Private::new(agent, request)
+            .and_then(|server| server.psql("postgres", sql.into()))
+            .map(|text| text.lines().map(str::to_owned).collect()),
+    };
+    let now = now.unwrap_or_default();
+    let shown = |name: &str| {
+        let rows = now.iter().filter_map(|line| line.split_once('\t'));
+        rows.filter(|(known, _)| *known == name.to_ascii_lowercase()).map(|(_, value)| value.to_owned()).next_back()
+    };
+    let again = |one: &Tuned| {
+        let after = shown(&one.name);
+        let name = wire::database_setting(request.cluster.as_deref(), &one.name);
+        Tuned { name, took: after == one.after, after, why: None, ..one.clone() }
+    };
+    made.iter().map(again).collect()
 }
 
 /// The server's last messages. A statement that failed stands there as it was, so the password is blotted out.

@@ -269,7 +269,44 @@ pub(in crate::agent) fn fit(talk: Talk<'_>, wanted: &str, port: u16) -> Result<C
         let message = format!("PostgreSQL {wanted} listens on port {}, and hosts.toml says {port}", cluster.port);
         return Err(Failure::new(CODE, message).hint(format!("write port = {} beside its name", cluster.port)));
     }
+    refuse_unread(talk, &cluster)?;
     Ok(cluster)
+}
+
+/// What somebody has written into its files and the server has not read yet, our start would put into force.
+fn refuse_unread(talk: Talk<'_>, cluster: &Cluster) -> Result<(), Failure> {
+    let hint = |action: &str| {
+        let (version, name) = (&cluster.version, &cluster.name);
+        format!("if that is meant to be, pg_ctlcluster {version} {name} {action}; else take it back")
+    };
+    let waiting = talk.ask(cluster, "select name from pg_settings where pending_restart order by 1;")?;
+    if !waiting.is_empty() {
+        let message = format!(
+            "in PostgreSQL {} {} waits for a restart, and the campaign would be that restart",
+            cluster.label(),
+            waiting.join(", ")
+        );
+        return Err(Failure::new(CODE, message).hint(hint("restart")));
+    }
+    let sql = "select extract(epoch from pg_conf_load_time());\n\
+               select distinct sourcefile from pg_file_settings union select setting from pg_settings \
+               where name in ('config_file', 'hba_file', 'ident_file') \
+               union select setting || '/postgresql.auto.conf' from pg_settings where name = 'data_directory';";
+    let lines = talk.ask(cluster, sql)?;
+    let (loaded, files) = lines.split_first().map_or(("", &lines[..]), |(loaded, files)| (loaded.as_str(), files));
+    let loaded: f64 = loaded.trim().parse().unwrap_or(f64::INFINITY);
+    let is_newer = |path: &&String| {
+        let changed = fs::metadata(path).and_then(|found| found.modified()).ok();
+        let changed = changed.and_then(|changed| changed.duration_since(std::time::UNIX_EPOCH).ok());
+        // Within the second in which it is read, nobody can tell.
+        changed.is_some_and(|changed| changed.as_secs_f64() > loaded + 1.0)
+    };
+    let Some(file) = files.iter().find(is_newer) else { return Ok(()) };
+    let message = format!(
+        "{file} was written after PostgreSQL {} had read it, and the campaign would put into force what stands there",
+        cluster.label()
+    );
+    Err(Failure::new(CODE, message).hint(hint("reload")))
 }
 
 /// All settings, as a person would write them.

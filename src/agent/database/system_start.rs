@@ -1,13 +1,15 @@
 //! A campaign in the machine's own PostgreSQL: what it finds is written down, a drop-in gives it the profile, a database and
 //! a role of the campaign's own get the data, and all of it is put back at the end.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 
 use crate::agent::database::fill::{Filled, fill};
 use crate::agent::database::left::{DROP_IN, NAMES, Record};
 use crate::agent::database::server::{Names, Server, admission, quoted};
 use crate::agent::database::system::{Cluster, Talk, fit, log_from, log_length};
-use crate::agent::database::{Database, Running, libpq_environment, profile};
+use crate::agent::database::{Database, Running, libpq_environment, profile, without_data};
 use crate::agent::state::cannot;
 use crate::agent::surroundings::Agent;
 use crate::agent::{lock, tuning};
@@ -41,18 +43,22 @@ pub(super) fn start(agent: &Agent, request: &DatabaseRequest, wanted: &str) -> R
     session.record(&agent.tuning_place, record.clone())?;
     let log = (cluster.log.clone(), log_length(&cluster.log));
     let made = make(talk, cluster, request, record);
-    let (reply, environment, profile) = match made {
+    let (reply, environment) = match made {
         Ok(made) => made,
         Err(failure) => {
             let left = tuning::put_back_now(&mut session, agent);
             return Err(failure.detail(left));
         }
     };
-    session.profile = profile;
-    Ok((Database { server: Running::System { log: log.0, from: log.1 }, environment }, reply))
+    let profile = match &reply {
+        Reply::DatabaseStarted { profile, .. } => profile.clone(),
+        _ => Vec::new(),
+    };
+    let server = Running::System { log: log.0, from: log.1 };
+    Ok((Database { server, request: without_data(request), profile, environment }, reply))
 }
 
-type Made = (Reply, std::collections::BTreeMap<std::ffi::OsString, std::ffi::OsString>, Vec<Tuned>);
+type Made = (Reply, BTreeMap<OsString, OsString>);
 
 fn make(talk: Talk<'_>, cluster: Cluster, request: &DatabaseRequest, record: Record) -> Result<Made, Failure> {
     let own = own_settings(talk, &cluster, request, &record)?;
@@ -68,13 +74,8 @@ fn make(talk: Talk<'_>, cluster: Cluster, request: &DatabaseRequest, record: Rec
     refuse_lost(&profile)?;
     let Filled { rows, settings, version, password } = fill(&server)?;
     let environment = libpq_environment(request, NAMES, &password);
-    let named = |tuned: &Tuned| Tuned {
-        name: format!("PostgreSQL {}: {}", server.record.cluster, tuned.name),
-        ..tuned.clone()
-    };
-    let verified = profile.iter().map(named).collect();
     let pid = server.cluster.pid()?;
-    Ok((Reply::DatabaseStarted { version, pid, rows, settings, profile }, environment, verified))
+    Ok((Reply::DatabaseStarted { version, pid, rows, settings, profile }, environment))
 }
 
 /// In somebody's own server a setting that did not take is no trifle that a report may tell of afterwards.
@@ -208,24 +209,6 @@ impl Server for System<'_> {
     fn own_path(&self) -> Option<String> {
         None
     }
-}
-
-/// Reads again what was made of a profile.
-pub(in crate::agent) fn verify(talk: Talk<'_>, record: &Record, made: &[Tuned]) -> Vec<Tuned> {
-    let now = talk.find(&record.cluster).and_then(|cluster| {
-        talk.ask(&cluster, "select lower(name), replace(current_setting(name), E'\\n', ' ') from pg_settings;")
-    });
-    let now = now.unwrap_or_default();
-    let of = |name: &str| {
-        let name = name.rsplit(": ").next().unwrap_or(name).to_ascii_lowercase();
-        now.iter().filter_map(|line| line.split_once('\t')).find(|(known, _)| *known == name).map(|(_, value)| value)
-    };
-    let again = |one: &Tuned| {
-        let after = of(&one.name).map(str::to_owned);
-        let took = after == one.after;
-        Tuned { after, took, why: None, ..one.clone() }
-    };
-    made.iter().map(again).collect()
 }
 
 #[cfg(test)]

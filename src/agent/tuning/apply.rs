@@ -174,6 +174,10 @@ fn told(kernel: &Kernel, attempt: &Attempt<'_>) -> Tuned {
     let took = after.as_deref().is_some_and(|after| same(after, value));
     let why = (!took).then(|| match (&attempt.refused, &after) {
         (Some(refused), _) => refused.clone(),
+        // It was so, and nobody wrote it.
+        (None, Some(after)) if attempt.before.as_ref().is_some_and(|before| same(before, value)) => {
+            format!("it was so, and another setting made it `{after}`")
+        }
         (None, Some(after)) => format!("the kernel took it and made it `{after}`"),
         (None, None) => "it can't be read any more".to_owned(),
     });

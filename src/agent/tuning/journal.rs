@@ -269,7 +269,9 @@ pub fn left_there(place: &Path) -> Failure {
     let by = if whose.run.is_empty() {
         "an earlier run".to_owned()
     } else {
-        format!("the run {} ({}, since {})", whose.run, whose.owner, whose.since)
+        // Who runs a campaign has said since when.
+        let since = if whose.owner.contains(", since ") { String::new() } else { format!(", since {}", whose.since) };
+        format!("the run {} ({}{since})", whose.run, whose.owner)
     };
     Failure::new("left-tuned", format!("this machine is still tuned by {by}: nobody has put it back"))
         .detail([format!("the journal is {}", path(place).display())])

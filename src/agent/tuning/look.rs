@@ -62,7 +62,7 @@ pub fn left(kernel: &Kernel, place: &Path) -> Result<Option<Left>, Failure> {
         let mut found = Journal::open(place)?.map(|journal| undo::left(kernel, &journal));
         if let Some(record) = database::recorded(place)? {
             let journal::Maker { run, owner, since, boot_id } = record.maker.clone();
-            let left = found.get_or_insert_with(|| Left { run, owner, since, boot_id, entries: Vec::new() });
+            let left = found.get_or_insert_with(|| Left { run, owner, since, boot_id, ..Left::default() });
             left.entries.extend(record.changes());
         }
         return Ok(found);
@@ -71,7 +71,7 @@ pub fn left(kernel: &Kernel, place: &Path) -> Result<Option<Left>, Failure> {
         return Ok(None);
     }
     let journal::Maker { run, owner, since, boot_id } = journal::whose(place).unwrap_or_default();
-    Ok(Some(Left { run, owner, since, boot_id, entries: Vec::new() }))
+    Ok(Some(Left { run, owner, since, boot_id, ..Left::default() }))
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]

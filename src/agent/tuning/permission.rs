@@ -53,10 +53,8 @@ fn refused(name: &str, is_there: bool, namespaces: &Namespaces, root: bool) -> O
     if root {
         return None;
     }
-    Some(
-        "only root may set it, and the agent is not root: `become = \"sudo\"` for this machine in hosts.toml"
-            .to_owned(),
-    )
+    // How it becomes root depends on how it is reached, which the controller knows.
+    Some("only root may set it, and the agent is not root".to_owned())
 }
 
 #[cfg(test)]

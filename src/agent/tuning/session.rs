@@ -31,8 +31,6 @@ pub struct Session {
     journal: Option<Journal>,
     /// What was made in the machine's own PostgreSQL.
     cluster: Option<Record>,
-    /// Its profile, as read back.
-    pub profile: Vec<Tuned>,
     /// What was put back before the end.
     early: Vec<(Undone, Option<Compared>)>,
     made: Vec<Tuned>,
@@ -345,9 +343,8 @@ pub fn verify(agent: &Agent) -> Result<Reply, Failure> {
         session.nofile = Some(nofile::of_started(agent)?);
     }
     let mut settings = apply::verify(&Kernel::default(), &session.made);
-    if let Some(record) = &session.cluster {
-        let talk = Talk { processes: &agent.processes, last: false };
-        settings.extend(database::verify(talk, record, &session.profile));
+    if let Some(running) = lock(&agent.database).as_ref() {
+        settings.extend(database::verify(agent, running));
     }
     Ok(told(&session, settings))
 }

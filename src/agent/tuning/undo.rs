@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use crate::agent::procfs;
 use crate::agent::tuning::journal::{Entry, Journal};
 use crate::agent::tuning::kernel::{Kernel, counts_bytes, partner, tidy};
-use crate::agent::tuning::namespaces::{WITH_SETTINGS, is_alive, owner_of};
+use crate::agent::tuning::namespaces::{self, WITH_SETTINGS, is_alive, owner_of};
 use crate::agent::tuning::untold;
 use crate::tuning::same;
 use crate::wire::{Change, GOVERNOR, Left, Outcome, PutBack, Undone};
@@ -276,7 +277,29 @@ pub fn left(kernel: &Kernel, journal: &Journal) -> Left {
         to: Some(tidy(&entry.before)),
     };
     let entries = open_entries(journal).map(change).collect();
-    Left { run: maker.run, owner: maker.owner, since: maker.since, boot_id: maker.boot_id, entries }
+    let stays = staying(kernel, journal);
+    Left { run: maker.run, owner: maker.owner, since: maker.since, boot_id: maker.boot_id, entries, stays }
+}
+
+/// What an undoing would leave as it is.
+fn staying(kernel: &Kernel, journal: &Journal) -> Vec<String> {
+    let here = Here { boot_id: procfs::boot_id().unwrap_or_default(), inodes: namespaces::read(kernel).inodes };
+    let open: Vec<&Entry> = open_entries(journal).collect();
+    let decided = |entry: &Entry| {
+        let reach = reach(&entry.name, journal, &here);
+        let other = partner(&entry.name).and_then(|name| open.iter().find(|other| other.name == name));
+        let found = kernel.read(&entry.name);
+        match other {
+            Some(other) => {
+                let beside = kernel.read(&other.name);
+                let progress = [progress(entry, journal), progress(other, journal)];
+                decide_pair([entry, other], [found.as_deref(), beside.as_deref()], reach, progress)
+            }
+            None => decide(entry, found.as_deref(), reach, progress(entry, journal)),
+        }
+    };
+    let stays = open.iter().filter(|entry| decided(entry) != Decision::PutBack);
+    stays.map(|entry| entry.name.clone()).collect()
 }
 
 #[cfg(test)]

@@ -18,7 +18,9 @@ pub(super) fn check_cluster(written: Written<'_>, diagnostics: &mut Diagnostics)
     let Some(own) = machine.postgresql.as_ref().map(|own| &own.value) else { return };
     check_owner(machine, own, diagnostics);
     check_version(postgres, own, diagnostics);
-    check_port(written, own, diagnostics);
+    if machine.roles.iter().any(|role| role.value == "server") {
+        check_port(written, own, diagnostics);
+    }
     let settings = written.profiles.conf.iter().flat_map(|profile| &profile.settings);
     for setting in settings {
         let (name, value) = (&setting.name.value, &setting.value.value);
@@ -83,6 +85,6 @@ fn check_port(written: Written<'_>, own: &Postgresql, diagnostics: &mut Diagnost
             format!("the daemons would listen on port {}, as PostgreSQL {} does", port.value, own.cluster.value);
         let diagnostic = Diagnostic::at(Code::PortClash, &port.place, message).label("the daemons");
         let diagnostic = diagnostic.also(&own.cluster.place, "PostgreSQL");
-        diagnostics.push_unless_consequence(diagnostic.hint("give the daemons another port, such as 8016"));
+        diagnostics.push_unless_consequence(diagnostic.hint("give the daemons another port"));
     }
 }

@@ -2,8 +2,7 @@
 
 use crate::metric::LoadFigures;
 use crate::plan::Daemon;
-use crate::store::{SeenCheck, StoredTrial};
-use crate::wire::Tuned;
+use crate::store::{Drift, SeenCheck, StoredTrial};
 
 /// A measured trial, and what the run says about it.
 pub struct Case<'a> {
@@ -20,7 +19,7 @@ pub struct Case<'a> {
     /// Whether they are one machine, without a network.
     pub one_machine: bool,
     /// Settings of its machines that drifted, each with its machine.
-    pub drifted: &'a [(&'a str, &'a Tuned)],
+    pub drifted: &'a [(&'a str, Drift)],
     /// The lowest rate of answers that they saw, in bits per second; none on one machine.
     pub answer_rate: Option<f64>,
 }

@@ -7,7 +7,7 @@ use crate::referee::verdict::{Gives, Rule};
 pub const RULE: Rule = Rule {
     id: "tuning-changed",
     gives: Gives::Suspect,
-    text: "A setting of a machine of this trial was set and read back before the first trial, and was another one after the last: somebody changed it meanwhile, and nobody knows which of the two this trial had.",
+    text: "A setting of a machine of this trial was set and read back before the first trial, and was another one after the last, or when a run that ended early put the machine back: somebody changed it meanwhile, and nobody knows which of the two this trial had.",
 };
 
 /// Applies when a setting of one of the trial's machines drifted.
@@ -17,9 +17,9 @@ pub fn check(case: &Case<'_>) -> Option<String> {
         0 => String::new(),
         more => format!(", and {more} more changed"),
     };
-    let now = first.after.as_deref().unwrap_or("gone");
+    let now = first.found.as_deref().unwrap_or("gone");
     Some(format!(
-        "{} of {machine} was set to {} and was {now} after the last trial{more}: somebody changed it meanwhile",
-        first.name, first.wanted
+        "{} of {machine} was set to {} and was {now} {}{more}: somebody changed it meanwhile",
+        first.name, first.set, first.when
     ))
 }

@@ -1,5 +1,7 @@
 //! All that a run tells of its tuning: the sums, what was set and how it was read back, and how it was undone.
 
+use std::collections::BTreeSet;
+
 use crate::event::{Happening, SumVerdict};
 use crate::plan::TunedSetting;
 use crate::report::escape::Text;
@@ -165,9 +167,12 @@ pub fn tuning(run: &StoredRun) -> Tuning {
         note(&mut all, run, &event.event);
     }
     for planned in &run.plan.tuning {
-        let name = Text::from(&planned.machine);
-        // One that was only put back after an earlier run should still have been tuned.
-        if all.machines.iter().all(|machine| machine.machine != name) {
+        // One that was only put back after an earlier run should still have been tuned; one of two names stands here by
+        // the other one.
+        let names = run.plan.machines.iter().filter(|machine| run.same_machine(&planned.machine, &machine.name));
+        let names: Vec<Text> =
+            names.map(|machine| Text::from(&machine.name)).chain([Text::from(&planned.machine)]).collect();
+        if all.machines.iter().all(|machine| !names.contains(&machine.machine)) {
             all.machines.push(begun(run, &planned.machine));
         }
     }
@@ -190,15 +195,18 @@ fn note(all: &mut Tuning, run: &StoredRun, event: &Happening) {
             of(all, run, machine, fresh).left.push(undone_rows(undone));
         }
         Happening::MachineTuned { machine, settings, nofile, took_ms } => {
-            let planned = run.plan.tuning.iter().find(|tuning| tuning.machine == *machine);
+            let planned: Vec<&crate::plan::Tuning> = planned_for(run, machine).collect();
             let rows = settings.iter().map(|tuned| {
-                let planned = planned.and_then(|tuning| tuning.settings.iter().find(|one| one.name == tuned.name));
+                let planned = planned.iter().flat_map(|tuning| &tuning.settings).find(|one| one.name == tuned.name);
                 setting(tuned, planned.map(place))
             });
             let tuned = TunedRows {
                 settings: rows.collect(),
                 nofile: *nofile,
-                nofile_asked: planned.and_then(|tuning| tuning.nofile).map(|asked| (asked.want, asked.at_least)),
+                nofile_asked: planned
+                    .iter()
+                    .filter_map(|tuning| tuning.nofile.map(|asked| (asked.want, asked.at_least)))
+                    .reduce(|one, other| (one.0.max(other.0), one.1.max(other.1))),
                 took_ms: *took_ms,
             };
             of(all, run, machine, |one| one.tuned.is_none()).tuned = Some(tuned);
@@ -260,13 +268,24 @@ fn of<'a>(
 }
 
 fn begun(run: &StoredRun, machine: &str) -> MachineTuning {
-    let planned = run.plan.tuning.iter().find(|tuning| tuning.machine == machine);
+    let mut profiles: Vec<&String> = Vec::new();
+    let mut settings = BTreeSet::new();
+    for tuning in planned_for(run, machine) {
+        let fresh: Vec<&String> = tuning.profiles.iter().filter(|profile| !profiles.contains(profile)).collect();
+        profiles.extend(fresh);
+        settings.extend(tuning.settings.iter().map(|setting| &setting.name));
+    }
     MachineTuning {
         machine: Text::from(machine),
-        profiles: planned.into_iter().flat_map(|tuning| &tuning.profiles).map(Text::from).collect(),
-        planned: planned.map_or(0, |tuning| tuning.settings.len()),
+        profiles: profiles.into_iter().map(Text::from).collect(),
+        planned: settings.len(),
         ..MachineTuning::default()
     }
+}
+
+/// What is planned for a machine, under whichever of its names.
+fn planned_for<'a>(run: &'a StoredRun, machine: &str) -> impl Iterator<Item = &'a crate::plan::Tuning> {
+    run.plan.tuning.iter().filter(move |tuning| run.same_machine(machine, &tuning.machine))
 }
 
 fn place(setting: &TunedSetting) -> (&str, Option<&str>) {

@@ -5,7 +5,7 @@ use crate::event::{Happening, SumVerdict};
 use crate::report::escape::Text;
 use crate::report::model::types::{Notice, NoticeKind};
 use crate::store::StoredRun;
-use crate::wire::{Outcome, Tuned};
+use crate::wire::{Outcome, Tuned, Undone};
 
 /// The notices.
 pub fn notices(run: &StoredRun) -> Vec<Notice> {
@@ -39,11 +39,7 @@ fn of(event: &Happening) -> Vec<(NoticeKind, String)> {
                 .map(|sum| (NoticeKind::Limit, format!("{}: {}.", sum.machine, sum.text.trim_end_matches('.'))))
                 .collect()
         }
-        Happening::LeftUndone { machine, undone } => {
-            let text =
-                format!("{machine} was still as run {} had left it, and was put back before this one.", undone.run);
-            vec![(NoticeKind::Limit, text)]
-        }
+        Happening::LeftUndone { machine, undone } => left(machine, undone),
         Happening::TuningUndone { machine, undone } => {
             let told = undone.entries.iter().filter_map(|entry| match &entry.outcome {
                 Outcome::LeftAlone => Some(format!(
@@ -65,6 +61,28 @@ fn of(event: &Happening) -> Vec<(NoticeKind, String)> {
         }
         _ => Vec::new(),
     }
+}
+
+/// What an earlier run had left: only where all of it is undone was the machine put back.
+fn left(machine: &str, undone: &Undone) -> Vec<(NoticeKind, String)> {
+    let run = &undone.run;
+    let told = undone.entries.iter().filter_map(|entry| match &entry.outcome {
+        Outcome::LeftAlone => Some(format!(
+            "On {machine}, {}, which run {run} had changed, was set by somebody else since, and was left as that: {}.",
+            entry.name,
+            entry.found.as_deref().unwrap_or("nothing")
+        )),
+        Outcome::Failed { why } => {
+            Some(format!("On {machine}, {}, which run {run} had changed, could not be put back: {why}.", entry.name))
+        }
+        _ => None,
+    });
+    let mut all: Vec<_> = told.map(|text| (NoticeKind::Doubt, text)).collect();
+    if all.is_empty() {
+        let text = format!("{machine} was still as run {run} had left it, and was put back before this one.");
+        all.push((NoticeKind::Limit, text));
+    }
+    all
 }
 
 fn lost(machine: &str, tuned: &Tuned) -> String {
