@@ -84,10 +84,15 @@ fn sysctl() -> BTreeMap<String, String> {
 /// What names a machine, as far as agents can get in each other's way on it: the boot, the processes that can be seen,
 /// the file system, and the state directory.
 pub fn identity(state: &Path) -> String {
+    format!("{} {}", machine(), state.display())
+}
+
+/// The same of the machine alone.
+pub fn machine() -> String {
     let boot = procfs::boot_id().unwrap_or_default();
     let namespace = fs::read_link("/proc/self/ns/pid").map(|link| link.display().to_string()).unwrap_or_default();
     let root = fs::metadata("/").map(|found| format!("{}:{}", found.dev(), found.ino())).unwrap_or_default();
-    format!("{boot} {namespace} {root} {}", state.display())
+    format!("{boot} {namespace} {root}")
 }
 
 /// The distribution's full name and its suite.

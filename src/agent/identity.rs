@@ -50,7 +50,8 @@ fn nobody() -> (Uid, Gid) {
     }
 }
 
-fn name_of(uid: Uid) -> String {
+/// A user's name, or its number where it has none in `/etc/passwd`.
+pub fn name_of(uid: Uid) -> String {
     entry_of(uid).map_or_else(|| uid.to_string(), |(_, _, name)| name)
 }
 

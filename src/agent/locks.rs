@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::fcntl::FlockArg;
 
-use crate::agent::procfs;
 use crate::agent::state::cannot;
+use crate::agent::{identity, procfs};
 use crate::wire::Failure;
 
 /// How long a dying agent of an earlier run is waited for: it has its own 10 s to stop what it started.
@@ -48,9 +48,6 @@ impl Holder {
             }
         }
         holder.owner = owner.join("\n").trim().to_owned();
-        if holder.owner.is_empty() {
-            "somebody who left no name".clone_into(&mut holder.owner);
-        }
         holder
     }
 
@@ -59,6 +56,153 @@ impl Holder {
         let mut text = String::new();
         let _ = file.rewind().and_then(|()| file.read_to_string(&mut text));
         Self::parse(&text)
+    }
+}
+
+/// Who holds a lock: as the kernel tells it, and as the file says, where that is of who holds it. Its text may be left of
+/// somebody who was killed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Who signed it.
+    pub holder: Option<Holder>,
+    /// The processes, as far as this one can see them.
+    pub processes: Vec<u32>,
+}
+
+impl Found {
+    /// Looks.
+    pub fn of(file: &File) -> Self {
+        Self::told(Holder::read(file), holders(file))
+    }
+
+    fn told(text: Holder, mut processes: Vec<u32>) -> Self {
+        let is_alive = |(pid, ticks): (u32, u64)| procfs::stat(pid).is_some_and(|stat| stat.start_ticks == ticks);
+        let is_theirs = text.process.is_some_and(|process| processes.contains(&process.0) && is_alive(process));
+        // From within a container the holder may not be seen; then nobody knows better than the text.
+        let counts = is_theirs || processes.is_empty() && !text.owner.is_empty();
+        let own = std::process::id();
+        if processes.iter().any(|pid| *pid != own) {
+            processes.retain(|pid| *pid != own);
+        }
+        Self { holder: counts.then_some(text), processes }
+    }
+
+    /// The id by which the holder can be ended.
+    pub fn id(&self) -> Option<&str> {
+        self.holder.as_ref()?.id.as_deref()
+    }
+
+    /// Who, in words.
+    pub fn words(&self) -> String {
+        match (&self.holder, self.processes.as_slice()) {
+            (Some(holder), _) if !holder.owner.is_empty() => holder.owner.clone(),
+            (_, []) => "somebody who can't be seen from here".to_owned(),
+            (_, [one]) => process_in_words(*one),
+            (_, [one, more @ ..]) => format!("{}, and {} more", process_in_words(*one), more.len()),
+        }
+    }
+}
+
+/// A process for people: its pid, whose it is, and what it was started as.
+pub fn process_in_words(pid: u32) -> String {
+    use std::os::unix::fs::MetadataExt;
+    let user = std::fs::metadata(format!("/proc/{pid}"))
+        .map_or_else(|_| "a user that can't be seen".to_owned(), |found| identity::name_of(found.uid().into()));
+    format!("process {pid} of {user}, `{}`", procfs::command_line(pid))
+}
+
+/// Where the kernel tells all locks.
+const LOCKS: &str = "/proc/locks";
+
+/// A lock of a whole file, as the kernel tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Told {
+    pid: u32,
+    alone: bool,
+    device: (u64, u64),
+    inode: u64,
+}
+
+/// `1: FLOCK  ADVISORY  WRITE 21494 fe:00:5540074 0 EOF`; one that only waits has an arrow behind its number.
+fn told(line: &str) -> Option<Told> {
+    let fields: Vec<&str> = line.split_ascii_whitespace().collect();
+    let [_, "FLOCK", _, how, pid, place, ..] = fields.as_slice() else { return None };
+    let mut place = place.split(':');
+    let mut hexadecimal = || u64::from_str_radix(place.next()?, 16).ok();
+    let device = (hexadecimal()?, hexadecimal()?);
+    Some(Told { pid: pid.parse().ok()?, alone: *how == "WRITE", device, inode: place.next()?.parse().ok()? })
+}
+
+fn all_locks() -> Vec<Told> {
+    std::fs::read_to_string(LOCKS).unwrap_or_default().lines().filter_map(told).collect()
+}
+
+/// The locks on one file. Some file systems tell programs another device than the kernel tells here; then the inode
+/// has to do.
+fn on_file<'a>(locks: &'a [Told], file: &File) -> Vec<&'a Told> {
+    use std::os::unix::fs::MetadataExt;
+    let Ok(found) = file.metadata() else { return Vec::new() };
+    let device = (nix::sys::stat::major(found.dev()), nix::sys::stat::minor(found.dev()));
+    let same: Vec<&Told> = locks.iter().filter(|lock| lock.inode == found.ino()).collect();
+    let exact: Vec<&Told> = same.iter().copied().filter(|lock| lock.device == device).collect();
+    if exact.is_empty() { same } else { exact }
+}
+
+/// The processes that hold a lock on a file, shared or alone.
+pub fn holders(file: &File) -> Vec<u32> {
+    let mut processes: Vec<u32> = on_file(&all_locks(), file).into_iter().map(|lock| lock.pid).collect();
+    processes.dedup();
+    processes
+}
+
+/// Agents of this product that are at work among the same files and have no share of this lock: those that came while
+/// there was none. An agent at work holds its state directory's lock.
+pub fn outside(file: &File) -> Vec<u32> {
+    let locks = all_locks();
+    let inside: Vec<u32> = on_file(&locks, file).into_iter().map(|lock| lock.pid).collect();
+    let own = std::process::id();
+    let root = root_of("self");
+    let is_outside =
+        |pid: u32| pid != own && !inside.contains(&pid) && is_agent(pid) && root_of(&pid.to_string()) == root;
+    let mut found: Vec<u32> =
+        locks.iter().filter(|lock| lock.alone).map(|lock| lock.pid).filter(|pid| is_outside(*pid)).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+fn root_of(process: &str) -> Option<String> {
+    procfs::root_mount(&std::fs::read_to_string(format!("/proc/{process}/mountinfo")).ok()?)
+}
+
+/// Whether a process was started as our agent: over ssh by our name, here as the controller itself.
+fn is_agent(pid: u32) -> bool {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let mut words = line.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+    let program = words.next().unwrap_or_default();
+    let is_ours =
+        program == "/proc/self/exe" || Path::new(program.as_ref()).file_name().is_some_and(|name| name == "timetrial");
+    is_ours && words.next().is_some_and(|word| word == "agent")
+}
+
+/// Waits, as for a lock that is held alone already, for agents that have no share of it.
+pub fn await_outside(file: &File, path: &Path, while_busy: WhileBusy<'_>) -> Result<(), Failure> {
+    let start = Instant::now();
+    let mut told = false;
+    loop {
+        let found = Found { holder: None, processes: outside(file) };
+        if found.processes.is_empty() {
+            return Ok(());
+        }
+        if start.elapsed() > PATIENCE {
+            return Err(busy(&found, path));
+        }
+        let tell = !told && start.elapsed() > SHORT;
+        told |= tell;
+        if !while_busy(tell.then(|| format!("for {} to leave this machine", found.words()))) {
+            return Err(Failure::new("leaving", "the agent is leaving and starts nothing more"));
+        }
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
@@ -74,11 +218,11 @@ pub fn take(file: &File, path: &Path, how: FlockArg, while_busy: WhileBusy<'_>) 
             Err(error) => return Err(cannot("lock", path, &error.into())),
         }
         if start.elapsed() > PATIENCE {
-            return Err(busy(&Holder::read(file), path));
+            return Err(busy(&Found::of(file), path));
         }
         let tell = !told && start.elapsed() > SHORT;
         told |= tell;
-        if !while_busy(tell.then(|| format!("for {} to leave this machine", Holder::read(file).owner))) {
+        if !while_busy(tell.then(|| format!("for {} to leave this machine", Found::of(file).words()))) {
             return Err(Failure::new("leaving", "the agent is leaving and starts nothing more"));
         }
         std::thread::sleep(Duration::from_millis(50));
@@ -114,15 +258,23 @@ pub fn sign(mut file: &File, path: &Path, owner: &str, id: &str) -> Result<(), F
     written.map_err(|error| cannot("write", path, &error))
 }
 
-fn busy(holder: &Holder, path: &Path) -> Failure {
-    let named = holder.id.as_ref().map(|id| format!(" (id {id})")).unwrap_or_default();
-    let other = match &holder.id {
-        Some(id) => format!("; or end it, which puts back what it tuned: timetrial unlock MACHINE --id {id}"),
-        None => String::new(),
+fn busy(found: &Found, path: &Path) -> Failure {
+    let named = found.id().map(|id| format!(" (id {id})")).unwrap_or_default();
+    let hint = match (found.id(), found.processes.as_slice()) {
+        (Some(id), _) => format!(
+            "wait for that campaign to end; two at a time would measure each other; or end it, which puts back what it \
+             tuned: timetrial unlock MACHINE --id {id}"
+        ),
+        (None, [.., other]) if !is_agent(*other) => {
+            "no campaign holds that lock: look what that process is, and end it if it should not be there".to_owned()
+        }
+        _ => "wait for that campaign to end; two at a time would measure each other".to_owned(),
     };
-    Failure::new("busy", format!("this machine is in use by {}{named}", holder.owner))
+    let others = found.processes.iter().filter(|_| found.holder.is_none() && found.processes.len() > 1);
+    Failure::new("busy", format!("this machine is in use by {}{named}", found.words()))
         .detail([format!("the lock is {}", path.display())])
-        .hint(format!("wait for that campaign to end; two at a time would measure each other{other}"))
+        .detail(others.map(|pid| process_in_words(*pid)))
+        .hint(hint)
 }
 
 #[cfg(test)]
@@ -135,7 +287,7 @@ mod tests {
         let path = place.path().join("lock");
         let open = || File::options().read(true).write(true).create(true).truncate(false).open(&path).unwrap();
         let file = open();
-        assert_eq!(Holder::read(&file).owner, "somebody who left no name");
+        assert_eq!(Holder::read(&file), Holder::default());
         sign(&file, &path, "me@here, since 12:00\nid: feigned", "0badcafe").unwrap();
         let holder = Holder::read(&open());
         assert_eq!(
@@ -162,10 +314,42 @@ mod tests {
         take(&one, &path, FlockArg::LockExclusiveNonblock, &impatient).unwrap();
         assert!(!is_free(&open()));
         sign(&one, &path, "me", "0badcafe").unwrap();
-        let failure = busy(&Holder::read(&open()), &path);
+        let failure = busy(&Found::of(&open()), &path);
         assert_eq!(failure.message, "this machine is in use by me (id 0badcafe)");
         assert!(failure.hint.unwrap().ends_with("timetrial unlock MACHINE --id 0badcafe"));
+        // What another one wrote who is gone counts no longer: who holds it is told by the kernel.
+        std::fs::write(&path, "you\nid: 0badcafe\npid: 1 7\n").unwrap();
+        let own = std::process::id();
+        let failure = busy(&Found::of(&open()), &path);
+        assert!(failure.message.starts_with(&format!("this machine is in use by process {own} of ")), "{failure:?}");
+        assert!(!failure.message.contains("you") && !failure.hint.unwrap().contains("0badcafe"));
         drop(one);
         assert!(is_free(&open()));
+        assert_eq!(holders(&open()), Vec::<u32>::new());
+    }
+
+    #[test]
+    fn locks_are_read_as_the_kernel_tells_them() {
+        let lock = Told { pid: 21_494, alone: true, device: (254, 0), inode: 5_540_074 };
+        assert_eq!(told("1: FLOCK  ADVISORY  WRITE 21494 fe:00:5540074 0 EOF"), Some(lock.clone()));
+        let shared = Told { alone: false, ..lock };
+        assert_eq!(told("10: FLOCK  ADVISORY  READ 21494 fe:00:5540074 0 EOF"), Some(shared));
+        for other in ["1: -> FLOCK  ADVISORY  WRITE 7 fe:00:1 0 EOF", "1: POSIX  ADVISORY  WRITE 7 fe:00:1 0 EOF", ""] {
+            assert_eq!(told(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_text_counts_where_it_is_of_who_holds_the_lock_or_nobody_can_be_seen() {
+        let own = std::process::id();
+        let ticks = procfs::stat(own).unwrap().start_ticks;
+        let text = |process| Holder { owner: "me".to_owned(), id: Some("0badcafe".to_owned()), process };
+        let words = |process, processes: &[u32]| Found::told(text(process), processes.to_vec()).words();
+        assert_eq!(words(Some((own, ticks)), &[own]), "me");
+        assert!(words(Some((own, ticks + 1)), &[own]).starts_with(&format!("process {own} of ")));
+        assert!(words(Some((own, ticks)), &[1]).starts_with("process 1 of "));
+        assert_eq!(words(Some((own, ticks)), &[]), "me");
+        assert_eq!(Found::told(Holder::default(), Vec::new()).words(), "somebody who can't be seen from here");
+        assert!(words(None, &[1, own, 1]).ends_with(", and 1 more"));
     }
 }

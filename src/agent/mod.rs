@@ -26,6 +26,7 @@ mod work;
 pub use serve::serve;
 pub use shim::{Shim, run as run_shim};
 pub use surroundings::Agent;
+pub use tuning::nofile::current as open_files;
 pub use work::kill_marked;
 
 use std::path::PathBuf;

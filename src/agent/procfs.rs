@@ -94,6 +94,13 @@ pub fn command_line(pid: u32) -> String {
     if words.is_empty() { stat(pid).map_or_else(|| "?".to_owned(), |stat| stat.name) } else { words.join(" ") }
 }
 
+/// What is mounted as the root, by the number that the kernel gives each mount of each namespace. Who lives in a folder
+/// below it sees none.
+pub fn root_mount(mountinfo: &str) -> Option<String> {
+    let line = mountinfo.lines().rfind(|line| line.split(' ').nth(4) == Some("/"))?;
+    Some(line.split(' ').next()?.to_owned())
+}
+
 /// The kernel's id of this boot.
 pub fn boot_id() -> Option<String> {
     Some(fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned())

@@ -57,8 +57,10 @@ pub fn serve(
     pass_notices(noticed, Arc::clone(&out));
     let polite = attend(&agent, &woken, &out);
     let left = leave(&agent);
-    if let Some(id) = polite {
-        send(&out, &FromAgent::Reply { id, reply: Ok(left) });
+    if let Some(id) = polite
+        && send(&out, &FromAgent::Reply { id, reply: Ok(left) })
+    {
+        tuning::was_heard(&agent);
     }
     Ok(())
 }
@@ -71,7 +73,18 @@ fn attend(agent: &Arc<Agent>, woken: &Receiver<Wake>, out: &Out) -> Option<u64> 
             Ok(Wake::Message(ToAgent::Request { id, request: Request::Goodbye })) => return Some(id),
             Ok(Wake::Message(ToAgent::Request { id, request })) => {
                 let (agent, out) = (Arc::clone(agent), Arc::clone(out));
-                thread::spawn(move || send(&out, &FromAgent::Reply { id, reply: answer(&agent, request) }));
+                thread::spawn(move || {
+                    let tunes = matches!(request, Request::Tune { .. });
+                    let reply = answer(&agent, request);
+                    let tells = match &reply {
+                        Ok(Reply::Welcome { undone, .. } | Reply::Restored { undone, .. }) => undone.is_some(),
+                        Ok(_) => false,
+                        Err(_) => tunes,
+                    };
+                    if send(&out, &FromAgent::Reply { id, reply }) && tells {
+                        tuning::was_heard(&agent);
+                    }
+                });
             }
             Ok(Wake::Alone) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,
         }
@@ -141,7 +154,9 @@ fn watch_signals(wake: Sender<Wake>) -> std::io::Result<()> {
 
 fn answer(agent: &Agent, request: Request) -> Result<Reply, Failure> {
     match request {
-        Request::Identify => Ok(Reply::Identity { identity: facts::identity(&directory(agent)?) }),
+        Request::Identify => {
+            Ok(Reply::Identity { identity: facts::identity(&directory(agent)?), machine: facts::machine() })
+        }
         Request::Hello { protocol, run, owner, ca_bundle, proxy } => {
             hello(agent, protocol, &run, &owner, Downloads { ca_bundle, proxy })
         }
@@ -203,7 +218,8 @@ fn answer(agent: &Agent, request: Request) -> Result<Reply, Failure> {
         Request::VerifyTuning => tuning::verify(agent),
         Request::Restore { owner } => tuning::restore(agent, &directory(agent)?, &owner),
         Request::Unlock { id } => {
-            tuning::unlock(&[directory(agent)?, agent.tuning_place.clone()].map(|place| place.join("lock")), &id)
+            let locks = [directory(agent)?, agent.tuning_place.clone()].map(|place| place.join("lock"));
+            tuning::unlock(&locks, &agent.tuning_place, &id)
         }
         Request::Goodbye => Err(Failure::new("protocol", "goodbye is the main thread's to answer")),
     }
@@ -236,19 +252,18 @@ fn hello(agent: &Agent, protocol: u32, run: &str, owner: &str, downloads: Downlo
     }
     let directory = directory(agent)?;
     let _opening = lock(&agent.opening);
-    let while_busy = |told: Option<String>| {
-        if let Some(line) = told {
-            let _ = lock(&agent.notices).send(Notice::Progress { name: "waiting".to_owned(), line });
-        }
-        !agent.leaving.load(Ordering::Acquire)
-    };
+    let while_busy = |told: Option<String>| agent.waits_on(told);
     // First of all: whatever comes next may fail.
-    let (session, undone) = tuning::enter(agent, run, owner, &while_busy)?;
+    let (mut session, undone) = tuning::enter(agent, run, owner, &while_busy)?;
     let kill = |work: &Path| kill_of_both(agent, work);
-    let state = agent.keep(
-        State::open(&directory, run, owner, &agent.identity, &while_busy, &kill)
-            .map_err(|failure| failure.detail(undone.as_ref().map(tuning::in_words)))?,
-    )?;
+    let unfit = |failure: Failure| failure.detail(undone.as_ref().map(tuning::in_words));
+    let opened = State::open(&directory, run, owner, &agent.identity, &while_busy, &kill).map_err(unfit)?;
+    // The lock may have come since there was none to share: who tunes looks for those that are at work without it.
+    if let Err(failure) = session.share_late(&agent.tuning_place, &while_busy) {
+        opened.close();
+        return Err(unfit(failure));
+    }
+    let state = agent.keep(opened)?;
     *lock(&agent.tuning) = session;
     if let Some(text) = downloads.ca_bundle {
         let path = state.work.join("ca-bundle.pem");

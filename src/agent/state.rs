@@ -76,9 +76,21 @@ impl State {
         reachable(directory, identity)?;
         take(directory)?;
         let lock = lock_alone(directory, run, owner, while_busy)?;
+        let swept = Self::fill(directory, &work, run, identity, kill).inspect_err(|_| drop(lock.set_len(0)))?;
+        Ok(Self { directory: directory.to_owned(), work, swept, lock })
+    }
+
+    /// Sweeps, and makes the work directory.
+    fn fill(
+        directory: &Path,
+        work: &Path,
+        run: &str,
+        identity: &Identity,
+        kill: &dyn Fn(&Path) -> Vec<String>,
+    ) -> Result<Vec<String>, Failure> {
         make(&directory.join("w"), 0o755)?;
         let swept = work::sweep(&directory.join("w"), kill);
-        work::make(&work, run)?;
+        work::make(work, run)?;
         for private in ["home", "tmp", "db", "s"] {
             let path = work.join(private);
             work::make_new(&path, 0o700)?;
@@ -87,7 +99,7 @@ impl State {
                     .map_err(|error| cannot("give away", &path, &error))?;
             }
         }
-        Ok(Self { directory: directory.to_owned(), work, swept, lock })
+        Ok(swept)
     }
 
     /// The mark of this run's processes, as it stands in their environment.

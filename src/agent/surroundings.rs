@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -13,7 +13,7 @@ use crate::agent::identity::{self, Identity};
 use crate::agent::process::{MARK, Processes};
 use crate::agent::provision;
 use crate::agent::state::State;
-use crate::agent::tuning;
+use crate::agent::{lock, tuning};
 use crate::wire::{Access, Failure, Notice};
 
 /// An agent.
@@ -63,6 +63,14 @@ impl Agent {
             tuning_place: PathBuf::from(tuning::PLACE),
             state: OnceLock::new(),
         }
+    }
+
+    /// Asked again and again during a wait, now and then with something to tell: whether it shall go on.
+    pub(in crate::agent) fn waits_on(&self, told: Option<String>) -> bool {
+        if let Some(line) = told {
+            let _ = lock(&self.notices).send(Notice::Progress { name: "waiting".to_owned(), line });
+        }
+        !self.leaving.load(Ordering::Acquire)
     }
 
     /// Takes the directories for this agent's life.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::agent::{Shim, kill_marked, run_shim, serve as serve_controller};
+use crate::agent::{Shim, kill_marked, open_files, run_shim, serve as serve_controller};
 use crate::cli::error::Problem;
 use crate::cli::exit;
 use crate::cli::main::print;
@@ -17,6 +17,14 @@ pub fn serve(state_dir: Option<PathBuf>) -> Result<u8, Problem> {
 pub fn sweep(work: &Path) -> Result<u8, Problem> {
     let killed: String = kill_marked(work).into_iter().map(|process| process + "\n").collect();
     print(&killed)?;
+    Ok(exit::FINE)
+}
+
+/// Says how many files it may have open: soft, hard.
+pub fn limit() -> Result<u8, Problem> {
+    let (soft, hard) = open_files()
+        .ok_or_else(|| Problem::new(exit::FAILED, anyhow::anyhow!("the kernel tells no limit of open files")))?;
+    print(&format!("{soft} {hard}\n"))?;
     Ok(exit::FINE)
 }
 

@@ -104,6 +104,9 @@ pub enum Command {
         /// The work directory
         work: PathBuf,
     },
+    /// Says its limit of open files; started by an agent
+    #[command(hide = true)]
+    Limit,
     /// The moment between the agent and a program it starts
     #[command(hide = true)]
     Exec(Shim),

@@ -242,7 +242,7 @@ impl Cleaning {
 /// Which machine an agent is on, with which state directory.
 async fn identity(link: &Link) -> Result<String, LinkError> {
     match link.ask(Request::Identify).await? {
-        Reply::Identity { identity } => Ok(identity),
+        Reply::Identity { identity, .. } => Ok(identity),
         other => Err(link.out_of_turn(&other)),
     }
 }

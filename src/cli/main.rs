@@ -53,6 +53,7 @@ fn carry_out(arguments: Arguments) -> Result<u8, Problem> {
         Command::Man { write } => generated::man(write.as_deref()),
         Command::Agent { state_dir } => agent::serve(state_dir),
         Command::Sweep { work } => agent::sweep(&work),
+        Command::Limit => agent::limit(),
         Command::Exec(shim) => agent::exec(shim),
     }
 }

@@ -79,15 +79,27 @@ pub fn unlock(arguments: &UnlockArguments, format: Format) -> Result<u8, Problem
         answer
     });
     match answer {
-        Ok(Reply::Unlocked { owner }) => {
+        Ok(Reply::Unlocked { owner, left_tuned }) => {
             let name = &arguments.machine;
+            let put_back = if left_tuned {
+                "what it had changed is NOT all put back"
+            } else {
+                "its agent undid what it had changed"
+            };
             print(&match format {
                 Format::Human => {
-                    format!("{name} is free: ended {}; its agent undid what it had changed\n", printable(&owner))
+                    format!("{name} is free: ended {}; {put_back}\n", printable(&owner))
                 }
-                Format::Json => serde_json::json!({"machine": name, "ended": owner}).to_string() + "\n",
+                Format::Json => {
+                    serde_json::json!({"machine": name, "ended": owner, "left_tuned": left_tuned}).to_string() + "\n"
+                }
             })?;
-            Ok(exit::FINE)
+            if !left_tuned {
+                return Ok(exit::FINE);
+            }
+            let what = anyhow::anyhow!("{name} is still tuned: its agent has ended, and its journal is still there");
+            Err(Problem::new(exit::FAILED, what)
+                .hint("`timetrial restore --hosts FILE` tries again, and says what it does"))
         }
         Ok(_) => Err(Problem::new(exit::FAILED, anyhow::anyhow!("the agent answered out of turn"))),
         Err(error) => Err(problem(error)),

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{self, UnboundedSender};
 
 use crate::event::{Happening, Reason};
 use crate::host::{Connection, Host, Link, LinkError};
-use crate::plan::Machine;
+use crate::plan::{Machine, Plan};
 use crate::run::campaign::{Connected, State, stop_if_asked};
 use crate::run::error::RunError;
 use crate::run::prepare;
@@ -93,6 +93,26 @@ async fn greet(
 /// A line of progress: the machine, what it is about, the line.
 type Line = (String, String, String);
 
+/// Asks for something that may have to wait, telling what for.
+pub(in crate::run) async fn ask_patiently(
+    state: &mut State<'_>,
+    link: &Link,
+    request: Request,
+) -> Result<Reply, RunError> {
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let answer = ask_telling(link, request, tell);
+    tokio::pin!(answer);
+    loop {
+        tokio::select! {
+            answer = &mut answer => return Ok(answer?),
+            signal = state.campaign.stop.asked() => return Err(RunError::Interrupted(signal)),
+            Some((machine, name, line)) = told.recv() => {
+                state.emitter.emit(Happening::ProvisionProgress { machine, name, line })?;
+            }
+        }
+    }
+}
+
 /// Asks for something long, passing its progress on.
 async fn ask_telling(link: &Link, request: Request, tell: UnboundedSender<Line>) -> Result<Reply, LinkError> {
     let mut progress = link.progress().await;
@@ -130,11 +150,13 @@ async fn share(state: &mut State<'_>) -> Result<Shared, RunError> {
     let links: Vec<Link> = machines.iter().map(|machine| state.link(&machine.name)).collect::<Result<_, _>>()?;
     let answers = join_all(links.iter().map(|link| link.ask(Request::Identify))).await;
     let mut owners: BTreeMap<String, String> = BTreeMap::new();
+    let mut places = Vec::new();
     let mut shared = BTreeMap::new();
     for ((machine, link), answer) in machines.iter().zip(links).zip(answers) {
-        let Reply::Identity { identity } = answer? else {
+        let Reply::Identity { identity, machine: own } = answer? else {
             return Err(RunError::Link(link.out_of_turn(&Reply::Done)));
         };
+        places.push(NamePlace { name: machine.name.clone(), machine: own, identity: identity.clone() });
         let Some(owner) = owners.get(&identity) else {
             owners.insert(identity, machine.name.clone());
             continue;
@@ -145,8 +167,43 @@ async fn share(state: &mut State<'_>) -> Result<Shared, RunError> {
             dismiss(surplus).await;
         }
     }
+    if let Some(reason) = two_caches(state.campaign.plan, &places) {
+        return Err(RunError::NotFit(reason));
+    }
     // By what each machine says that it is, not by what this inventory calls it.
     Ok((owners.into_values().collect(), shared))
+}
+
+/// Where a name leads to: the machine, and with its state directory.
+pub(in crate::run) struct NamePlace {
+    pub name: String,
+    pub machine: String,
+    pub identity: String,
+}
+
+/// Names of one machine with different state directories have several agents there, of which none can tune what another
+/// is at work on: told before anything is begun.
+pub(in crate::run) fn two_caches(plan: &Plan, places: &[NamePlace]) -> Option<Reason> {
+    let cluster = plan.database.as_ref().filter(|database| database.cluster.is_some());
+    let changes = |name: &str| {
+        plan.tuning.iter().any(|tuning| tuning.machine == name)
+            || cluster.is_some_and(|database| database.machine == name)
+    };
+    let together = |one: &NamePlace, other: &NamePlace| !one.machine.is_empty() && one.machine == other.machine;
+    let is_tuned = |one: &NamePlace| places.iter().any(|other| together(one, other) && changes(&other.name));
+    let (one, other) = places.iter().enumerate().find_map(|(at, one)| {
+        let other = places[at..].iter().find(|other| together(one, other) && one.identity != other.identity)?;
+        is_tuned(one).then_some((&one.name, &other.name))
+    })?;
+    Some(Reason {
+        code: "two-state-dirs".to_owned(),
+        message: format!(
+            "{one} and {other} are one machine with two state directories, and this campaign tunes it: it would keep \
+             itself out"
+        ),
+        detail: Vec::new(),
+        hint: Some(format!("give {one} and {other} the same `state_dir` in hosts.toml: they share one agent then")),
+    })
 }
 
 /// Sends an agent home that has touched nothing.

@@ -10,6 +10,7 @@ use crate::host::{Connection, Link, LinkError};
 use crate::plan::{Machine, Plan};
 use crate::preflight::{self, Difference, Seen};
 use crate::run::RunError;
+use crate::run::contact::{NamePlace, two_caches};
 use crate::run::tuning::look_request;
 use crate::wire::{Reply, Request};
 
@@ -39,7 +40,7 @@ where
         }
     }
     let looked = match failed {
-        Some(error) => Err(error),
+        Some(error) => Err(RunError::Link(error)),
         None => look_at_all(plan, &connections).await,
     };
     let leaving = connections.into_iter().map(async |(_, Connection { host, link })| {
@@ -50,7 +51,7 @@ where
     });
     let left = join_all(leaving).await.into_iter().collect::<Result<(), LinkError>>();
     let unfit = |error| RunError::Link(error).before_changes();
-    let (one, looks) = looked.map_err(unfit)?;
+    let (one, looks) = looked.map_err(RunError::before_changes)?;
     left.map_err(unfit)?;
     let undone = |seen: &Seen| preflight::as_undone(seen.clone());
     let before: BTreeMap<String, Seen> = looks.iter().map(|(name, seen)| (name.clone(), undone(seen))).collect();
@@ -66,27 +67,29 @@ where
 async fn look_at_all(
     plan: &Plan,
     connections: &[(&Machine, Connection)],
-) -> Result<(Plan, BTreeMap<String, Seen>), LinkError> {
-    let shared = if connections.len() > 1 { shared(connections).await? } else { BTreeMap::new() };
+) -> Result<(Plan, BTreeMap<String, Seen>), RunError> {
+    let shared = if connections.len() > 1 { shared(plan, connections).await? } else { BTreeMap::new() };
     let one = preflight::as_one(plan, &shared);
     let owners = connections.iter().filter(|(machine, _)| !shared.contains_key(&machine.name));
     let looks = owners.map(async |(machine, Connection { link, .. })| {
         let seen = look(&one, machine, link).await?;
         Ok::<_, LinkError>((machine.name.clone(), seen))
     });
-    let looks = join_all(looks).await.into_iter().collect::<Result<_, _>>()?;
+    let looks = join_all(looks).await.into_iter().collect::<Result<_, LinkError>>()?;
     Ok((one, looks))
 }
 
 /// Each name of a machine that another name led to before, and that other.
-async fn shared(connections: &[(&Machine, Connection)]) -> Result<BTreeMap<String, String>, LinkError> {
+async fn shared(plan: &Plan, connections: &[(&Machine, Connection)]) -> Result<BTreeMap<String, String>, RunError> {
     let answers = join_all(connections.iter().map(|(_, connection)| connection.link.ask(Request::Identify))).await;
     let mut owners: BTreeMap<String, String> = BTreeMap::new();
     let mut shared = BTreeMap::new();
+    let mut places = Vec::new();
     for ((machine, connection), answer) in connections.iter().zip(answers) {
-        let Reply::Identity { identity } = answer? else {
-            return Err(connection.link.out_of_turn(&Reply::Done));
+        let Reply::Identity { identity, machine: own } = answer? else {
+            return Err(RunError::Link(connection.link.out_of_turn(&Reply::Done)));
         };
+        places.push(NamePlace { name: machine.name.clone(), machine: own, identity: identity.clone() });
         match owners.get(&identity) {
             Some(owner) => {
                 shared.insert(machine.name.clone(), owner.clone());
@@ -96,7 +99,7 @@ async fn shared(connections: &[(&Machine, Connection)]) -> Result<BTreeMap<Strin
             }
         }
     }
-    Ok(shared)
+    two_caches(plan, &places).map_or(Ok(shared), |reason| Err(RunError::NotFit(reason)))
 }
 
 async fn look(plan: &Plan, machine: &Machine, link: &Link) -> Result<Seen, LinkError> {

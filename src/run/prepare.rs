@@ -9,7 +9,7 @@ use crate::plan::{ConfSetting, Daemon, Database, Machine};
 use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
 use crate::run::error::RunError;
-use crate::run::{network, release};
+use crate::run::{contact, network, release};
 use crate::wire::{self, DatabaseRequest, DatabaseSetting, Facts, Listener, Reply, Request, Tuned, WorkFile};
 
 /// What opens the conversation: the agent takes its lock, and sweeps what a dead one left.
@@ -181,7 +181,7 @@ pub async fn database(state: &mut State<'_>) -> Result<(), RunError> {
         state.touched.insert(database.machine.clone());
     }
     let begun = Instant::now();
-    let reply = ask(state, &link, Request::StartDatabase(Box::new(request))).await?;
+    let reply = contact::ask_patiently(state, &link, Request::StartDatabase(Box::new(request))).await?;
     let Reply::DatabaseStarted { version, pid, rows, settings, profile } = reply else {
         return Err(out_of_turn(&database.machine));
     };

@@ -12,7 +12,7 @@ use crate::preflight::{self, Difference, Seen};
 use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
 use crate::run::error::RunError;
-use crate::run::resume;
+use crate::run::{contact, resume};
 use crate::wire::{self, ClusterAsked, Look, Reply, Request, Setting, Tuned};
 
 /// Asks the user whether this may be done; the lines say what.
@@ -130,7 +130,7 @@ pub async fn apply(state: &mut State<'_>, seen: &BTreeMap<String, Seen>) -> Resu
                 state.touched.insert(name.clone());
             }
             let request = Request::Tune { settings, nofile: tuning.nofile.map(|nofile| nofile.want) };
-            match ask(state, &link, request).await? {
+            match contact::ask_patiently(state, &link, request).await? {
                 Reply::Tuned { settings, nofile } => (settings, nofile),
                 other => return Err(RunError::Link(link.out_of_turn(&other))),
             }

@@ -112,6 +112,66 @@ const LARGE_BUFFER: u64 = 1 << 20;
 /// Pages of memory that most machines do not have: 64 GiB.
 const ALL_MEMORY_PAGES: u64 = 16 << 20;
 
+/// KiB that are taken from all programs for good: 1 GiB.
+const LARGE_RESERVE: u64 = 1 << 20;
+
+/// Limits of the whole machine, with the least that one which does anything at all needs of each.
+const ROOM: &[(&str, u64)] = &[
+    ("fs.file-max", 65_536),
+    ("fs.inotify.max_user_instances", 128),
+    ("fs.inotify.max_user_watches", 8_192),
+    ("fs.nr_open", 4_096),
+    ("kernel.pid_max", 32_768),
+    ("kernel.pty.max", 256),
+    ("kernel.threads-max", 8_192),
+    ("net.ipv4.neigh.default.gc_thresh3", 1_024),
+    ("net.ipv6.neigh.default.gc_thresh3", 1_024),
+    ("net.ipv6.route.max_size", 4_096),
+    ("net.netfilter.nf_conntrack_max", 16_384),
+    ("vm.max_map_count", 65_530),
+];
+
+/// What protects the kernel and programs, with the least that still does.
+const PROTECTIONS: &[(&str, u64)] = &[
+    ("kernel.dmesg_restrict", 1),
+    ("kernel.io_uring_disabled", 1),
+    ("kernel.kptr_restrict", 1),
+    ("kernel.perf_event_paranoid", 2),
+    ("kernel.randomize_va_space", 2),
+    ("kernel.split_lock_mitigate", 1),
+    ("net.core.bpf_jit_harden", 1),
+    ("net.ipv4.ip_unprivileged_port_start", 1_024),
+];
+
+/// What this value takes from everybody on the machine, or lays open, if anything.
+fn danger_to_all(name: &str, value: &str) -> Option<&'static str> {
+    let number = value.trim().parse::<i64>().ok()?;
+    let below = |table: &[(&str, u64)]| {
+        let known = table.iter().find(|(known, _)| *known == name);
+        known.is_some_and(|(_, least)| u64::try_from(number).map_or(true, |number| number < *least))
+    };
+    if below(ROOM) {
+        return Some("it is a limit of the whole machine: programs that have nothing to do with this one fail at it");
+    }
+    if below(PROTECTIONS) {
+        return Some("it lowers the machine's protection against the programs and users on it");
+    }
+    match name {
+        "vm.min_free_kbytes" | "vm.admin_reserve_kbytes" | "vm.user_reserve_kbytes"
+            if number > LARGE_RESERVE.cast_signed() =>
+        {
+            Some("this much memory is kept from all programs, and the kernel kills some where too little is left")
+        }
+        "vm.nr_hugepages" if number > 0 => {
+            Some("this memory is taken from all programs that do not ask for huge pages, used or not")
+        }
+        "vm.unprivileged_userfaultfd" | "kernel.core_pipe_limit" | "vm.legacy_va_layout" if number > 0 => {
+            Some("it lowers the machine's protection against the programs and users on it")
+        }
+        _ => None,
+    }
+}
+
 /// What is dangerous about this value, if anything.
 pub fn danger(name: &str, value: &str) -> Option<&'static str> {
     let number = |at: usize| value.split_whitespace().nth(at).and_then(|field| field.parse::<u64>().ok());
@@ -138,7 +198,7 @@ pub fn danger(name: &str, value: &str) -> Option<&'static str> {
         "kernel.sched_rt_runtime_us" if value.trim() == "-1" => {
             Some("a program with a real-time priority can take all processors for ever")
         }
-        _ => None,
+        _ => danger_to_all(name, value),
     }
 }
 
@@ -157,29 +217,49 @@ const ONE_WAY: &str = "it can't be put back once it is set";
 const SECRET: &str = "it is a secret, and what is set stands in reports";
 const SECURITY: &str = "it lowers the machine's protection, and no benchmark needs it";
 const READ_ONLY: &str = "it can only be read";
+const DESTROYS: &str = "it destroys what other programs have, which putting it back does not give back";
+const ADDRESSES: &str = "it takes the machine's addresses away, which putting it back does not give back";
+const SPREADS: &str = "it sets the same for every network interface, and what each had before is lost; set it for each \
+     interface that you mean: net.ipv6.conf.eth0.NAME";
+const ROUTES: &str = "changing it resets other settings, which can't be undone";
+const TWO_FILES: &str =
+    "the kernel shows one value under two names, in units that differ: it can't be put back exactly";
 
 /// Settings that no profile may hold, with the reason.
 const REFUSED: &[(&str, &str)] = &[
+    ("dev.tty.ldisc_autoload", SECURITY),
+    ("dev.tty.legacy_tiocsti", SECURITY),
     ("fs.protected_fifos", SECURITY),
     ("fs.protected_hardlinks", SECURITY),
     ("fs.protected_regular", SECURITY),
     ("fs.protected_symlinks", SECURITY),
     ("fs.suid_dumpable", SECURITY),
+    ("kernel.acct", ACTION),
     ("kernel.cad_pid", ACTION),
     ("kernel.core_pattern", COMMAND),
     ("kernel.ctrl-alt-del", PANIC),
     ("kernel.domainname", "it is the machine's name"),
     ("kernel.hostname", "it is the machine's name"),
     ("kernel.hotplug", COMMAND),
+    ("kernel.io_uring_group", SECURITY),
     ("kernel.kexec_load_disabled", ONE_WAY),
     ("kernel.modprobe", COMMAND),
     ("kernel.modules_disabled", ONE_WAY),
+    ("kernel.msg_next_id", ACTION),
     ("kernel.ns_last_pid", ACTION),
+    ("kernel.oops_limit", PANIC),
     ("kernel.poweroff_cmd", COMMAND),
+    ("kernel.real-root-dev", ACTION),
+    ("kernel.sem_next_id", ACTION),
+    ("kernel.shm_next_id", ACTION),
+    ("kernel.shm_rmid_forced", DESTROYS),
+    ("kernel.sysctl_writes_strict", SECURITY),
     ("kernel.sysrq", PANIC),
     ("kernel.tainted", ONE_WAY),
     ("kernel.unprivileged_bpf_disabled", ONE_WAY),
-    ("net.ipv4.ip_forward", "changing it resets other settings, which can't be undone"),
+    ("kernel.warn_limit", PANIC),
+    ("kernel.watchdog", "it sets kernel.nmi_watchdog and kernel.soft_watchdog along: set those"),
+    ("net.ipv4.ip_forward", ROUTES),
     ("net.ipv4.route.flush", ACTION),
     ("net.ipv4.tcp_available_congestion_control", READ_ONLY),
     ("net.ipv4.tcp_available_ulp", READ_ONLY),
@@ -189,7 +269,12 @@ const REFUSED: &[(&str, &str)] = &[
     ("net.ipv6.route.flush", ACTION),
     ("vm.compact_memory", ACTION),
     ("vm.drop_caches", ACTION),
+    ("vm.hugetlb_shm_group", SECURITY),
+    ("vm.memfd_noexec", SECURITY),
     ("vm.mmap_min_addr", SECURITY),
+    ("vm.mmap_rnd_bits", SECURITY),
+    ("vm.mmap_rnd_compat_bits", SECURITY),
+    ("vm.nr_hugepages_mempolicy", "it is vm.nr_hugepages under another name: set that"),
     ("vm.panic_on_oom", PANIC),
     ("vm.stat_refresh", ACTION),
 ];
@@ -198,17 +283,32 @@ const REFUSED: &[(&str, &str)] = &[
 const REFUSED_FAMILIES: &[(&str, &str)] = &[
     ("fs.binfmt_misc.", COMMAND),
     ("kernel.firmware_config.", COMMAND),
+    ("kernel.kexec_load_limit_", ONE_WAY),
     ("kernel.panic", PANIC),
     ("kernel.random.", READ_ONLY),
     ("kernel.usermodehelper.", COMMAND),
     ("kernel.yama.", SECURITY),
+    ("net.ipv6.conf.all.", SPREADS),
+    ("net.mpls.", "it takes away the machine's labels and routes, which putting it back does not give back"),
 ];
 
 /// Settings of each network interface, by how they end.
 const REFUSED_OF_INTERFACES: &[(&str, &str)] = &[
-    (".disable_ipv6", "it takes the machine's addresses away, which putting it back does not give back"),
-    (".forwarding", "changing it resets other settings, which can't be undone"),
+    (".addr_gen_mode", ADDRESSES),
+    (".disable_ipv6", ADDRESSES),
+    (".forwarding", ROUTES),
+    (".mtu", ADDRESSES),
     (".stable_secret", SECRET),
+];
+
+/// The same, of what is known of each interface's neighbours.
+const REFUSED_OF_NEIGHBOURS: &[&str] = &[
+    ".base_reachable_time",
+    ".base_reachable_time_ms",
+    ".retrans_time",
+    ".retrans_time_ms",
+    ".unres_qlen",
+    ".unres_qlen_bytes",
 ];
 
 /// Why no profile may set this, if so: it can harm the machine, or can't be undone.
@@ -223,7 +323,30 @@ pub fn refused(name: &str) -> Option<&'static str> {
         let is_of_interface = name.starts_with("net.ipv4.conf.") || name.starts_with("net.ipv6.conf.");
         REFUSED_OF_INTERFACES.iter().find(|(end, _)| is_of_interface && name.ends_with(end))
     };
-    exact.or_else(family).or_else(of_interfaces).map(|(_, why)| *why)
+    let of_neighbours = || {
+        let is_of_neighbour = name.starts_with("net.ipv4.neigh.") || name.starts_with("net.ipv6.neigh.");
+        REFUSED_OF_NEIGHBOURS.iter().any(|end| is_of_neighbour && name.ends_with(end)).then_some(TWO_FILES)
+    };
+    exact.or_else(of_interfaces).or_else(family).map(|(_, why)| *why).or_else(of_neighbours)
+}
+
+/// Whether a setting changes by itself when another is made, and goes back by itself with that one: the defaults for
+/// network interfaces hold for each that was never given anything of its own, a few values are shown under two names, and
+/// a congestion control may bring its module along.
+pub fn follows(name: &str, made: &str) -> bool {
+    for family in ["net.ipv4.conf.", "net.ipv4.neigh.", "net.ipv6.neigh."] {
+        let made = made.strip_prefix(family).and_then(|rest| rest.strip_prefix("default."));
+        let own = name.strip_prefix(family).and_then(|rest| rest.split_once('.'));
+        if let Some((made, (_, own))) = made.zip(own) {
+            return made == own;
+        }
+    }
+    match made {
+        "kernel.nmi_watchdog" | "kernel.soft_watchdog" => name == "kernel.watchdog",
+        "net.ipv4.tcp_congestion_control" => name == "net.ipv4.tcp_available_congestion_control",
+        "vm.nr_hugepages" => name == "vm.nr_hugepages_mempolicy",
+        _ => false,
+    }
 }
 
 /// Whether two values are one, up to white space: the kernel parts fields by tabs.
@@ -279,6 +402,19 @@ mod tests {
         check("net.ipv4.tcp_syncookies", "0", true);
         check("net.ipv4.tcp_syncookies", "1", false);
         check("vm.overcommit_memory", "0", false);
+        for (name, bad, good) in [
+            ("kernel.randomize_va_space", "0", "2"),
+            ("kernel.kptr_restrict", "0", "1"),
+            ("kernel.perf_event_paranoid", "-1", "2"),
+            ("fs.file-max", "10", "1000000"),
+            ("kernel.pid_max", "301", "4194304"),
+            ("kernel.threads-max", "100", "100000"),
+            ("vm.min_free_kbytes", "24000000", "65536"),
+            ("vm.nr_hugepages", "12000", "0"),
+        ] {
+            check(name, bad, true);
+            check(name, good, false);
+        }
         check("net.core.somaxconn", "100000", false);
     }
 
@@ -296,12 +432,39 @@ mod tests {
             "vm.panic_on_oom",
             "net.ipv4.route.flush",
             "net.ipv6.conf.all.disable_ipv6",
+            "net.ipv6.conf.all.ignore_routes_with_linkdown",
+            "net.ipv6.conf.default.forwarding",
+            "net.ipv4.conf.all.forwarding",
             "net.ipv4.conf.eth0.forwarding",
+            "net.ipv4.ip_forward",
+            "net.ipv4.neigh.eth0.unres_qlen",
+            "net.mpls.platform_labels",
+            "kernel.shm_rmid_forced",
+            "kernel.warn_limit",
+            "kernel.oops_limit",
+            "kernel.kexec_load_limit_reboot",
+            "kernel.watchdog",
         ] {
             assert!(refused(name).is_some(), "{name}");
         }
         for name in ["net.core.somaxconn", "vm.swappiness", "kernel.shmmax", "net.ipv4.conf.all.rp_filter"] {
             assert_eq!(refused(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_changes_along_and_goes_back_by_itself_is_known() {
+        for (name, made, expected) in [
+            ("net.ipv4.conf.lo.rp_filter", "net.ipv4.conf.default.rp_filter", true),
+            ("net.ipv4.conf.lo.rp_filter", "net.ipv4.conf.default.log_martians", false),
+            ("net.ipv4.conf.lo.rp_filter", "net.ipv4.conf.all.rp_filter", false),
+            ("net.ipv6.neigh.eth0/5.gc_stale_time", "net.ipv6.neigh.default.gc_stale_time", true),
+            ("net.ipv6.conf.lo.hop_limit", "net.ipv6.conf.default.hop_limit", false),
+            ("kernel.watchdog", "kernel.nmi_watchdog", true),
+            ("vm.nr_hugepages_mempolicy", "vm.nr_hugepages", true),
+            ("vm.swappiness", "vm.dirty_ratio", false),
+        ] {
+            assert_eq!(follows(name, made), expected, "{name} {made}");
         }
     }
 

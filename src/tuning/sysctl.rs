@@ -118,7 +118,25 @@ fn check_value(name: &str, value: &Placed<String>, line: &Place) -> Result<(), B
         let message = format!("the value of `{name}` holds characters that no setting has");
         return Err(bad(&value.place, message, "not plain text", "write it in plain ASCII"));
     }
+    if let Some((number, plain)) = value.value.split(|part: char| !part.is_ascii_alphanumeric()).find_map(odd_number) {
+        let message = format!("`{number}` in the value of `{name}` is no decimal number");
+        let hint = match plain {
+            Some(plain) => format!("the kernel reads it as {plain}: write that"),
+            None => "write it in decimal figures, without a zero in front".to_owned(),
+        };
+        return Err(bad(&value.place, message, "not decimal", hint));
+    }
     Ok(())
+}
+
+/// A number that the kernel takes for another than it looks like to whoever judges it: hexadecimal, or octal because it
+/// begins with a zero; with what it is in decimal figures.
+fn odd_number(part: &str) -> Option<(&str, Option<u64>)> {
+    let figures = part.strip_prefix('0').filter(|figures| !figures.is_empty())?;
+    if let Some(hexadecimal) = figures.strip_prefix(['x', 'X']) {
+        return Some((part, u64::from_str_radix(hexadecimal, 16).ok()));
+    }
+    figures.bytes().all(|byte| byte.is_ascii_digit()).then(|| (part, u64::from_str_radix(figures, 8).ok()))
 }
 
 fn twice(first: &WrittenSetting, second: &WrittenSetting) -> Diagnostic {
@@ -206,6 +224,12 @@ pub(super) mod tests {
             &[bad(1, 1), bad(2, 2), bad(3, 1), bad(4, 1)],
         );
         check("vm.swappiness = 1 # little\nvm.dirty_ratio = é", &[], &[bad(1, 17), bad(2, 18)]);
+        check(
+            "net.ipv4.tcp_tw_reuse = 0x1\nnet.ipv4.tcp_rmem = 4096 0X2000000 010\nnet.ipv4.ip_local_reserved_ports = 80,0x50-90\n",
+            &[],
+            &[bad(1, 25), bad(2, 21), bad(3, 36)],
+        );
+        check("vm.swappiness = 0\nx.y = -10", &[("vm.swappiness", "0", false), ("x.y", "-10", false)], &[]);
         check("vm.swappiness = 1\nvm/swappiness = 1", &[("vm.swappiness", "1", false)], &[(Code::Duplicate, 2, 1)]);
         check(
             "vm.drop_caches = 3\nkernel/core_pattern = |/bin/sh",

@@ -217,6 +217,9 @@ pub enum Reply {
     /// Two agents that say the same are on one machine and would share one state directory.
     Identity {
         identity: String,
+        /// The machine alone, whatever the state directory.
+        #[serde(default)]
+        machine: String,
     },
     /// To `Hello`; `swept` tells what a dead agent had left and was removed.
     Welcome {
@@ -247,6 +250,9 @@ pub enum Reply {
     /// To `Unlock`: whose lock it was; it is free now.
     Unlocked {
         owner: String,
+        /// Whether what that one had changed is still not put back.
+        #[serde(default)]
+        left_tuned: bool,
     },
     Facts(Box<Facts>),
     Listeners {

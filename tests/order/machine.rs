@@ -173,7 +173,9 @@ impl Scene {
     fn fine(&mut self, request: &Request, notices: &mut Vec<Notice>) -> Reply {
         let exit = Exit::Code { code: 0 };
         match request {
-            Request::Identify => Reply::Identity { identity: "one machine".to_owned() },
+            Request::Identify => {
+                Reply::Identity { identity: "one machine".to_owned(), machine: "one machine".to_owned() }
+            }
             Request::Hello { protocol, .. } => Reply::Welcome {
                 protocol: *protocol,
                 version: "0".to_owned(),
@@ -212,7 +214,7 @@ impl Scene {
                 Reply::Tuned { settings: tuning().settings.iter().map(so_still).collect(), nofile: None }
             }
             Request::Restore { .. } => Reply::Restored { left: None, undone: None, compared: None },
-            Request::Unlock { .. } => Reply::Unlocked { owner: "me".to_owned() },
+            Request::Unlock { .. } => Reply::Unlocked { owner: "me".to_owned(), left_tuned: false },
             Request::Kept | Request::RemoveKept => Reply::Kept { kept: Vec::new() },
             Request::PutFiles { .. } => Reply::Done,
             Request::StartDatabase(_) => Reply::DatabaseStarted {
@@ -302,7 +304,7 @@ fn pid(process: u64) -> u32 {
 }
 
 /// What the plan changes: one setting that is taken, and the limit of open files.
-fn tuning() -> Tuning {
+pub fn tuning() -> Tuning {
     let setting = TunedSetting {
         name: "net.core.somaxconn".to_owned(),
         value: "100000".to_owned(),

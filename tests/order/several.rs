@@ -56,7 +56,12 @@ fn tell(plan: &Plan, identity: fn(&str) -> String, hello: fn(&str) -> Result<Rep
     let connect = async |machine: &Machine| {
         let (name, greeted) = (machine.name.clone(), Arc::clone(&greeted));
         let script = move |request: &Request, _: &mut Vec<_>| match request {
-            Request::Identify => Ok(Reply::Identity { identity: identity(&name) }),
+            Request::Identify => {
+                let identity = identity(&name);
+                // What stands before a space is the machine alone.
+                let machine = identity.split(' ').next().unwrap_or_default().to_owned();
+                Ok(Reply::Identity { identity, machine })
+            }
             Request::Hello { .. } => {
                 greeted.lock().expect("nobody panicked").push(name.clone());
                 hello(&name)
@@ -155,6 +160,21 @@ fn what_a_second_name_says_of_downloads_is_not_passed_over_in_silence() {
 }
 
 #[test]
+fn two_names_of_one_machine_with_two_state_directories_are_refused_where_it_is_tuned() {
+    let two = |name: &str| format!("machine {name}");
+    let mut plan = with_second("aside");
+    plan.tuning.clear();
+    let (greeted, _, _) = tell(&plan, two, |_| Ok(welcome()));
+    assert_eq!(greeted, ["aside", "bench"], "to try a campaign out it is of use");
+    plan.tuning = vec![timetrial::plan::Tuning { machine: "aside".to_owned(), ..crate::machine::tuning() }];
+    let (greeted, _, summary) = tell(&plan, two, |_| Ok(welcome()));
+    assert_eq!(greeted, [""; 0], "nothing was begun");
+    let Some(RunError::NotFit(reason)) = &summary.error else { panic!("{summary:?}") };
+    assert_eq!(reason.code, "two-state-dirs");
+    assert!(reason.hint.as_ref().unwrap().contains("give bench and aside the same `state_dir`"), "{reason:?}");
+}
+
+#[test]
 fn a_dry_run_knows_two_names_of_one_machine_as_a_run_does() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
     let mut plan = with_second("aside");
@@ -163,7 +183,7 @@ fn a_dry_run_knows_two_names_of_one_machine_as_a_run_does() {
     let connect = async |machine: &Machine| {
         let looks = Arc::clone(&looks);
         let script = move |request: &Request, _: &mut Vec<_>| match request {
-            Request::Identify => Ok(Reply::Identity { identity: "one machine".to_owned() }),
+            Request::Identify => Ok(Reply::Identity { identity: "one machine".to_owned(), machine: String::new() }),
             Request::Look { .. } => {
                 *looks.lock().expect("nobody panicked") += 1;
                 Ok(Reply::Look(Box::default()))
@@ -205,7 +225,7 @@ fn daemons_are_let_into_a_database_on_another_machine() {
         let (name, asked) = (machine.name.clone(), Arc::clone(&asked));
         let mut scene = Scene::new(&plan, Trouble::Nothing, Arc::clone(&handle));
         let script = move |request: &Request, notices: &mut Vec<_>| match request {
-            Request::Identify => Ok(Reply::Identity { identity: name.clone() }),
+            Request::Identify => Ok(Reply::Identity { identity: name.clone(), machine: name.clone() }),
             _ => {
                 asked.lock().expect("nobody panicked").push((name.clone(), request.clone()));
                 scene.answer(request, notices)

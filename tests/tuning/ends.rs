@@ -1,7 +1,7 @@
 //! Whatever ends an agent: the machine is as it was, then or at the next contact.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -150,7 +150,10 @@ fn killed_at_any_moment_of_tuning_the_next_hello_puts_back() {
         let mut talk = Talk::start(state.path());
         talk.hello(&format!("killed {step}")).unwrap();
         talk.send(Request::Tune { settings: settings.clone(), nofile: None });
-        std::thread::sleep(Duration::from_micros(400 * step));
+        // Before there is a journal, and from then on step by step.
+        let began = Instant::now();
+        while step % 6 != 0 && !Path::new(JOURNAL).exists() && began.elapsed() < Duration::from_secs(5) {}
+        std::thread::sleep(Duration::from_micros(if step % 6 == 0 { 2000 * step } else { 40 * step }));
         talk.kill();
         journals += usize::from(Path::new(JOURNAL).exists());
         let mut next = Talk::start(state.path());
@@ -187,5 +190,79 @@ fn pairs_are_put_back_and_a_setting_that_fails_leaves_nothing() {
         undone.entries.len() == 4 && undone.entries.iter().all(|one| one.outcome == Outcome::Restored),
         "{undone:?}"
     );
+    machine.is_as_it_was();
+}
+
+#[test]
+#[ignore = "needs root: it sets settings of this machine"]
+fn what_was_left_alone_while_nobody_listened_is_told_at_the_next_contact_and_once() {
+    let machine = Machine::alone();
+    let state = tempfile::tempdir().unwrap();
+    let (before, wanted) = (value(HARMLESS), other(HARMLESS));
+    let theirs = format!("{wanted}1");
+    for by_restore in [false, true] {
+        let mut talk = tuned(state.path(), &format!("unheard {by_restore}"), &wanted);
+        set(HARMLESS, &theirs);
+        talk.hang_up();
+        talk.end();
+        assert!(!Path::new(JOURNAL).exists());
+        let mut next = Talk::start(state.path());
+        let undone = if by_restore {
+            let restored = next.ask(Request::Restore { owner: "restorer".to_owned() }).unwrap();
+            let Reply::Restored { undone, .. } = restored else { panic!() };
+            undone
+        } else {
+            next.hello("next").unwrap()
+        };
+        let undone = undone.unwrap();
+        assert_eq!((undone.run, undone.entries.len()), (format!("unheard {by_restore}"), 1));
+        assert_eq!(undone.entries[0].outcome, Outcome::LeftAlone);
+        assert_eq!(undone.entries[0].found.as_deref(), Some(&*theirs));
+        next.goodbye();
+        assert_eq!(Talk::start(state.path()).hello("once more").unwrap(), None);
+        assert_eq!(value(HARMLESS), theirs);
+        set(HARMLESS, &before);
+        machine.is_as_it_was();
+    }
+}
+
+#[test]
+#[ignore = "needs root: it sets settings of this machine"]
+fn what_somebody_set_after_a_death_in_the_middle_is_theirs_and_told() {
+    let machine = Machine::alone();
+    let state = tempfile::tempdir().unwrap();
+    let (before, wanted) = (value(HARMLESS), other(HARMLESS));
+    tuned(state.path(), "in flight", &wanted).kill();
+    // As if it had died before it wrote the line that says what it read back.
+    let bytes = std::fs::read(JOURNAL).unwrap();
+    let first = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    let mut cut = bytes[..first].to_vec();
+    cut.resize(bytes.len(), 0);
+    std::fs::write(JOURNAL, cut).unwrap();
+    let theirs = (before.parse::<u64>().unwrap() + 3).to_string();
+    set(HARMLESS, &theirs);
+    let undone = Talk::start(state.path()).hello("next").unwrap().unwrap();
+    assert_eq!((outcome(&undone, HARMLESS), value(HARMLESS)), (Outcome::LeftAlone, theirs));
+    set(HARMLESS, &before);
+    machine.is_as_it_was();
+}
+
+#[test]
+#[ignore = "needs root: it sets settings of this machine"]
+fn what_spreads_is_refused_and_what_follows_goes_back_by_itself() {
+    let machine = Machine::alone();
+    let state = tempfile::tempdir().unwrap();
+    let mut talk = Talk::start(state.path());
+    talk.hello("spreads").unwrap();
+    for name in ["net.ipv6.conf.all.ignore_routes_with_linkdown", "kernel.shm_rmid_forced", "net.ipv4.ip_forward"] {
+        let failure = talk.tune(&[setting(name, if value(name) == "1" { "0" } else { "1" })]).unwrap_err();
+        assert!(failure.detail[0].contains("no campaign may set it"), "{name}: {failure:?}");
+        machine.is_as_it_was();
+    }
+    let followed =
+        [setting("net.ipv4.conf.default.rp_filter", "1"), setting("net.ipv4.conf.default.log_martians", "1")];
+    assert!(talk.tune(&followed).unwrap().iter().all(|one| one.took));
+    let Reply::Goodbye { compared, .. } = talk.goodbye() else { panic!() };
+    assert_eq!(compared.unwrap().differences, []);
     machine.is_as_it_was();
 }

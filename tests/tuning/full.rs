@@ -4,8 +4,9 @@ use std::io::Write;
 
 use timetrial::wire::{Outcome, Reply};
 
-use crate::tuning::machine::{HARMLESS, Machine, other, setting, value};
-use crate::tuning::talk::{PROGRAM, Talk};
+use crate::tuning::apart::{Apart, KEY};
+use crate::tuning::machine::{Machine, setting};
+use crate::tuning::talk::PROGRAM;
 
 /// Its own view of the journal's place, on a disk of 64 KiB that nobody else sees.
 const SMALL: &str =
@@ -16,7 +17,10 @@ const SMALL: &str =
 fn a_full_disk_stops_a_change_before_it_is_made_and_hinders_no_undoing() {
     let machine = Machine::alone();
     let state = tempfile::tempdir().unwrap();
-    let mut talk = Talk::start_by(&["unshare", "-m", "sh", "-c", SMALL, "sh", PROGRAM], state.path());
+    // With mounts of its own it is a container: it sets what its own network has.
+    let apart = Apart::new("full");
+    let before = apart.value();
+    let mut talk = apart.agent_by(&["unshare", "-m", "sh", "-c", SMALL, "sh", PROGRAM], state.path());
     talk.hello("full").unwrap();
     let as_it_sees_it = format!("/proc/{}/root", talk.child.id());
     let filler = std::path::Path::new(&as_it_sees_it).join("var/lib/timetrial/filler");
@@ -25,17 +29,17 @@ fn a_full_disk_stops_a_change_before_it_is_made_and_hinders_no_undoing() {
         while file.write_all(&[1; 512]).is_ok() {}
     };
     fill();
-    let wanted = other(HARMLESS);
-    let failure = talk.tune(&[setting(HARMLESS, wanted.as_str())]).unwrap_err();
+    let failure = talk.tune(&[setting(KEY, "11")]).unwrap_err();
     assert!(failure.message.contains("No space left"), "{failure:?}");
-    machine.is_as_it_was();
+    assert_eq!(apart.value(), before);
     std::fs::remove_file(&filler).unwrap();
-    assert!(talk.tune(&[setting(HARMLESS, wanted.as_str())]).unwrap()[0].took);
+    assert!(talk.tune(&[setting(KEY, "11")]).unwrap()[0].took);
     fill();
-    assert_eq!(value(HARMLESS), wanted);
+    assert_eq!(apart.value(), "11");
     let Reply::Goodbye { undone, compared, .. } = talk.goodbye() else { panic!() };
     let undone = undone.unwrap();
     assert_eq!((undone.entries.len(), &undone.entries[0].outcome), (1, &Outcome::Restored));
     assert_eq!(compared.unwrap().differences, []);
+    assert_eq!(apart.value(), before);
     machine.is_as_it_was();
 }

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use crate::agent::tuning::journal::{self, Entry, Journal, Maker};
-use crate::agent::tuning::kernel::{Kernel, partner, tidy};
+use crate::agent::tuning::kernel::{Kernel, along, partner, tidy};
 use crate::agent::tuning::permission::standing;
+use crate::agent::tuning::snapshot::Snapshot;
 use crate::agent::tuning::undo::{Here, undo};
-use crate::tuning::same;
-use crate::wire::{Failure, Namespaces, Outcome, Setting, Tuned};
+use crate::tuning::{follows, same};
+use crate::wire::{Change, Failure, Namespaces, Outcome, Setting, Tuned};
 
 /// Where settings are made.
 #[derive(Debug)]
@@ -67,15 +68,50 @@ pub fn make(site: &Site<'_>, maker: Maker, settings: &[Setting], go_on: &dyn Fn(
     let boot_id = maker.boot_id.clone();
     let here = Here { boot_id, inodes: site.namespaces.inodes.clone() };
     let header = journal::header(maker, here.inodes.clone(), entries);
+    let untouched = Snapshot::take(site.kernel, site.namespaces);
     let mut journal = Journal::create(site.place, header)?;
     let mut attempts = attempts;
     let written = write_all(site, &mut attempts, &mut journal, go_on);
     let settings_made: Vec<Tuned> = attempts.iter().map(|attempt| told(site.kernel, attempt)).collect();
     let failed = failing(settings, &settings_made);
+    // Also where something failed: it may have done so after it had spread.
+    let spread = strange(&untouched, site, &journal);
     match written {
+        _ if !spread.is_empty() => Err(undone_after(spreading(&spread), site, journal, &here, &spread)),
         Ok(()) if failed.is_empty() => Ok(Made { settings: settings_made, journal: Some(journal) }),
-        Ok(()) => Err(undone_after(refusal(&failed), site, journal, &here)),
-        Err(failure) => Err(undone_after(failure, site, journal, &here)),
+        Ok(()) => Err(undone_after(refusal(&failed), site, journal, &here, &[])),
+        Err(failure) => Err(undone_after(failure, site, journal, &here, &[])),
+    }
+}
+
+/// What has changed along with the settings that were made, and is in no journal.
+fn strange(untouched: &Snapshot, site: &Site<'_>, journal: &Journal) -> Vec<Change> {
+    let entries = &journal.header.entries;
+    let is_known = |name: &str| entries.iter().any(|entry| entry.name == name || follows(name, &entry.name));
+    let now = Snapshot::take(site.kernel, site.namespaces);
+    let differences = untouched.compare(&now).differences.into_iter();
+    // What comes or goes with a module of the kernel has no value to go back to.
+    differences.filter(|change| change.from.is_some() && change.to.is_some() && !is_known(&change.name)).collect()
+}
+
+fn spreading(spread: &[Change]) -> Failure {
+    let what = if spread.len() == 1 { "another one".to_owned() } else { format!("{} others", spread.len()) };
+    Failure::new(
+        "tuning-spreads",
+        format!(
+            "making the settings that the campaign asks for changed {what} along with them; nothing was left changed"
+        ),
+    )
+    .hint("take the setting that does so out of the profile, and set each one by its own name that you mean")
+}
+
+/// Writes back what had changed along, after all else is undone: that may have changed it once more.
+fn unspread(kernel: &Kernel, change: &Change) -> (bool, String) {
+    let [from, to] = [&change.from, &change.to].map(|value| value.as_deref().unwrap_or_default());
+    let is_so = kernel.read(&change.name).is_some_and(|now| same(&now, from));
+    match if is_so { Ok(String::new()) } else { kernel.put_back(&change.name, from) } {
+        Ok(_) => (true, format!("{} was {from}, became {to}, and is {from} again", change.name)),
+        Err(why) => (false, format!("{} was {from}, became {to}, and could not be put back: {why}", change.name)),
     }
 }
 
@@ -89,7 +125,9 @@ fn entries(kernel: &Kernel, attempts: &[Attempt<'_>]) -> Vec<Entry> {
             Some(follower) => follower.wanted = Some(value.clone()),
             None => entries.push(Entry { name: name.clone(), before, wanted: Some(value.clone()) }),
         }
-        let other = partner(name).filter(|other| !entries.iter().any(|entry| entry.name == *other));
+        let other = partner(name)
+            .or_else(|| along(name, kernel))
+            .filter(|other| !entries.iter().any(|entry| entry.name == *other));
         if let Some((other, before)) = other.and_then(|other| Some((other, kernel.read(other)?))) {
             entries.push(Entry { name: other.to_owned(), before, wanted: None });
         }
@@ -120,7 +158,7 @@ fn write_all(
         if let Err(error) = site.kernel.write(name, value) {
             attempt.refused = Some(format!("the kernel refuses `{value}`: {error}"));
         }
-        for changed in [Some(name.as_str()), partner(name)].into_iter().flatten() {
+        for changed in [Some(name.as_str()), partner(name), along(name, site.kernel)].into_iter().flatten() {
             if journal.header.entries.iter().any(|entry| entry.name == changed) {
                 journal.made(changed, site.kernel.read(changed))?;
             }
@@ -193,7 +231,7 @@ fn refusal(failed: &[&Tuned]) -> Failure {
     .hint("mark what the campaign can do without as `optional`, or say in `at_least` how much is enough")
 }
 
-fn undone_after(mut failure: Failure, site: &Site<'_>, journal: Journal, here: &Here) -> Failure {
+fn undone_after(mut failure: Failure, site: &Site<'_>, journal: Journal, here: &Here, spread: &[Change]) -> Failure {
     let stays: Vec<String> = undo(site.kernel, journal, here)
         .entries
         .iter()
@@ -203,10 +241,11 @@ fn undone_after(mut failure: Failure, site: &Site<'_>, journal: Journal, here: &
             _ => None,
         })
         .collect();
-    if !stays.is_empty() {
+    let back: Vec<(bool, String)> = spread.iter().map(|change| unspread(site.kernel, change)).collect();
+    if !stays.is_empty() || back.iter().any(|(is_back, _)| !is_back) {
         failure.message = failure.message.replace("nothing was left changed", "not all could be put back");
     }
-    failure.detail(stays)
+    failure.detail(back.into_iter().map(|(_, line)| line)).detail(stays)
 }
 
 #[cfg(test)]
@@ -285,6 +324,33 @@ mod tests {
         assert_eq!(make(&site, Maker::default(), &settings, &leave).unwrap_err().code, "leaving");
         assert_eq!(kernel.read("vm.swappiness").as_deref(), Some("60"));
         assert!(!is_there(&place));
+    }
+
+    #[test]
+    fn what_changes_along_is_written_back_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let kernel = made_up(folder.path(), &[("net.x.all", "0"), ("net.x.lo", "1"), ("kernel.watchdog", "1")]);
+        let place = folder.path().join("timetrial");
+        let namespaces = whole();
+        let site = Site { kernel: &kernel, place: &place, namespaces: &namespaces, root: true };
+        // Files don't spread; somebody does it for them in the moment between.
+        let spreads = || {
+            kernel.write("net.x.lo", "7").unwrap();
+            true
+        };
+        let failure = make(&site, Maker::default(), &[setting("net.x.all", "7")], &spreads).unwrap_err();
+        assert_eq!(failure.code, "tuning-spreads");
+        assert!(failure.message.ends_with("changed another one along with them; nothing was left changed"));
+        assert_eq!(failure.detail, ["net.x.lo was 1, became 7, and is 1 again"]);
+        assert_eq!((kernel.read("net.x.all").as_deref(), kernel.read("net.x.lo").as_deref()), (Some("0"), Some("1")));
+        assert!(!is_there(&place));
+        // What is known to go back by itself is no such thing.
+        let along = || {
+            kernel.write("kernel.watchdog", "0").unwrap();
+            true
+        };
+        made_up(folder.path(), &[("kernel.nmi_watchdog", "1")]);
+        assert!(make(&site, Maker::default(), &[setting("kernel.nmi_watchdog", "0")], &along).is_ok());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! ```text
 //! /var/lib/timetrial/undo.jsonl  the journal; only root reads it
 //! /var/lib/timetrial/undo.who    whose it is, for everybody: written before the journal and removed after it
+//! /var/lib/timetrial/untold.json what an undoing left or failed at, until somebody has heard it
 //! /var/lib/timetrial/lock        held alone by who tunes, shared by other agents
 //! ```
 
@@ -221,10 +222,14 @@ impl Journal {
         self.header.entries.iter().find(is_open).map(|entry| entry.name.as_str())
     }
 
+    /// Where it lies.
+    pub fn place(&self) -> &Path {
+        self.path.parent().unwrap_or(&self.path)
+    }
+
     /// Removes it: the last step of undoing.
     pub fn remove(self) -> Result<(), Failure> {
-        let place = self.path.parent().unwrap_or(&self.path);
-        remove_files(place)
+        remove_files(self.place())
     }
 }
 

@@ -42,6 +42,13 @@ pub fn partner(name: &str) -> Option<&'static str> {
     })
 }
 
+/// What a setting changes along with it and does not change back, where that can be set by itself: a congestion control
+/// becomes one that everybody may choose.
+pub fn along(name: &str, kernel: &Kernel) -> Option<&'static str> {
+    const ALLOWED: &str = "net.ipv4.tcp_allowed_congestion_control";
+    (name == "net.ipv4.tcp_congestion_control" && kernel.not_writable(ALLOWED).is_none()).then_some(ALLOWED)
+}
+
 /// Whether of a pair it is the one that counts bytes.
 pub fn counts_bytes(name: &str) -> bool {
     PAIRS.iter().any(|(bytes, _)| *bytes == name)

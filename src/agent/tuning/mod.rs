@@ -12,9 +12,10 @@ mod session;
 mod snapshot;
 mod undo;
 mod unlock;
+mod untold;
 
 pub use journal::{Maker, make_place, sync_directory};
-pub use session::{Session, enter, in_words, leave, put_back_now, put_cluster_back, restore, tune, verify};
+pub use session::{Session, enter, in_words, leave, put_back_now, put_cluster_back, restore, tune, verify, was_heard};
 pub use unlock::unlock;
 
 use std::path::Path;

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use crate::agent::procfs;
 use crate::agent::tuning::kernel::Kernel;
 use crate::tuning::{Scope, in_containers, scope};
 use crate::wire::{GOVERNOR, Namespaces, TURBO};
@@ -27,16 +28,25 @@ pub fn read(kernel: &Kernel) -> Namespaces {
     let inodes = names.iter().filter_map(|name| Some(((*name).to_owned(), inode(&format!("/proc/self/ns/{name}"))?)));
     // Only the first network namespace shows what the kernel has once for all of them.
     let first_net = kernel.read("net.core.netdev_max_backlog").is_some();
-    judged(inodes.collect(), first_net)
+    judged(inodes.collect(), first_net, has_the_machines_files())
+}
+
+/// Whether this agent sees the machine's own files: the journal of one that lives among others would be gone with them,
+/// while what it changed stays. No two mounts of one kernel have one number, so what is mounted as its root tells whether
+/// it shares mounts and root with the machine's first process. What can't be seen of that is not the same. (The link of
+/// the namespace itself would say less, and the first process may hide it even from root.)
+fn has_the_machines_files() -> bool {
+    let root = |process: &str| procfs::root_mount(&fs::read_to_string(format!("/proc/{process}/mountinfo")).ok()?);
+    root("self").is_some_and(|own| root("1") == Some(own))
 }
 
 fn inode(path: &str) -> Option<u64> {
     Some(fs::metadata(path).ok()?.ino())
 }
 
-fn judged(inodes: BTreeMap<String, u64>, first_net: bool) -> Namespaces {
+fn judged(inodes: BTreeMap<String, u64>, first_net: bool, own_files: bool) -> Namespaces {
     let is_first = |name: &str| FIRST.iter().any(|(first, inode)| *first == name && inodes.get(name) == Some(inode));
-    let whole_machine = first_net && FIRST.iter().all(|(name, _)| is_first(name));
+    let whole_machine = own_files && first_net && FIRST.iter().all(|(name, _)| is_first(name));
     let own = if whole_machine {
         ["host", "net", "ipc", "uts"].map(str::to_owned).to_vec()
     } else {
@@ -75,7 +85,10 @@ pub fn not_ours(name: &str, namespaces: &Namespaces) -> Option<String> {
             "uts" => "its host's name",
             _ => "the host",
         };
-        return Some(format!("it belongs to {whose}, and this machine is a container"));
+        return Some(format!(
+            "it belongs to {whose}, and this machine is a container, or lives among files of its own: what is set \
+             would outlive the journal that puts it back"
+        ));
     }
     let listed = namespaces.whole_machine || in_containers(name);
     (!listed).then(|| "it is not among the settings that are made in a container".to_owned())
@@ -109,7 +122,7 @@ mod tests {
             FIRST.iter().map(|(name, inode)| ((*name).to_owned(), *inode)).collect();
         inodes.insert("net".to_owned(), 4_026_531_833);
         inodes.extend(changed.iter().map(|(name, inode)| ((*name).to_owned(), *inode)));
-        judged(inodes, first_net)
+        judged(inodes, first_net, true)
     }
 
     #[test]
@@ -121,7 +134,14 @@ mod tests {
         for one in ["pid", "user", "cgroup"] {
             assert!(!of(&[(one, 7)], true).whole_machine && of(&[(one, 7)], true).own.is_empty(), "{one}");
         }
-        assert!(judged(BTreeMap::new(), false).own.is_empty(), "what can't be seen is nobody's");
+        assert!(judged(BTreeMap::new(), false, true).own.is_empty(), "what can't be seen is nobody's");
+        let among_other_files = judged(of(&[], true).inodes, true, false);
+        assert!(!among_other_files.whole_machine && among_other_files.own.is_empty(), "{among_other_files:?}");
+        assert_eq!(judged(of(&[], false).inodes, false, false).own, ["net"]);
+        for name in ["vm.swappiness", "net.ipv4.tcp_fin_timeout", "kernel.sem"] {
+            let why = not_ours(name, &among_other_files).unwrap();
+            assert!(why.contains("this machine is a container, or lives among files of its own"), "{why}");
+        }
     }
 
     #[test]
@@ -144,6 +164,14 @@ mod tests {
         }
         assert_eq!(not_ours("vm.swappiness", &of(&[], true)), None);
         assert!(not_ours("net.ipv4.tcp_fin_timeout", &of(&[("pid", 7)], true)).is_some());
+    }
+
+    #[test]
+    fn the_root_is_known_by_its_mounts_number() {
+        let info = "22 27 0:21 / /proc rw - proc proc rw\n27 1 254:0 / / rw - ext4 /dev/vda rw\n";
+        assert_eq!(procfs::root_mount(info).as_deref(), Some("27"));
+        assert_eq!(procfs::root_mount("22 27 0:21 / /proc rw - proc proc rw\n"), None, "as in a chroot");
+        assert!(procfs::root_mount(&fs::read_to_string("/proc/self/mountinfo").unwrap()).is_some());
     }
 
     #[test]

@@ -1,8 +1,14 @@
 //! The limit of open files for what the agent starts.
 
-use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
+use std::time::Duration;
 
+use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
+use nix::sys::signal::Signal;
+
+use crate::agent::process::{PassOn, Start};
+use crate::agent::surroundings::Agent;
 use crate::agent::tuning::kernel::Kernel;
+use crate::wire::Failure;
 
 /// The bit of a process that may raise limits, in the kernel's numbering.
 const CAP_SYS_RESOURCE: u32 = 24;
@@ -39,6 +45,34 @@ pub fn obtainable(wanted: u64) -> u64 {
 fn bounded(wanted: u64, hard: u64, most: Option<u64>, may_raise: bool) -> u64 {
     if wanted <= hard || !may_raise { wanted.min(hard) } else { wanted.min(most.unwrap_or(hard)).max(hard) }
 }
+
+/// The limit, soft and hard, that a process has which the agent starts: one is started, as a daemon is, and says it.
+pub fn of_started(agent: &Agent) -> Result<(u64, u64), Failure> {
+    let start = Start {
+        label: "the look at the limit of open files".to_owned(),
+        program: "/proc/self/exe".into(),
+        arguments: vec!["limit".into()],
+        environment: std::collections::BTreeMap::new(),
+        directory: "/".into(),
+        identity: agent.changed_identity(),
+        death_signal: Signal::SIGKILL,
+        input: Vec::new(),
+        pass_on: PassOn::Nothing,
+    };
+    let output = agent.processes.run(start, LOOK_LIMIT)?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let read =
+        text.split_once(' ').and_then(|(soft, hard)| Some((soft.trim().parse().ok()?, hard.trim().parse().ok()?)));
+    read.ok_or_else(|| {
+        let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        Failure::new("limits", "the limit of open files of what is started here can't be read back")
+            .detail([format!("a process that was started for it said: {text}{words}")])
+            .hint("leave `nofile` out of the scenario if the campaign can do without")
+    })
+}
+
+/// It takes milliseconds.
+const LOOK_LIMIT: Duration = Duration::from_secs(20);
 
 /// Sets the limit of this process, soft and hard, to what can be had: for the moment before it becomes another program.
 pub fn set(wanted: u64) -> nix::Result<()> {

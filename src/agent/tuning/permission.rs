@@ -2,7 +2,7 @@
 
 use crate::agent::tuning::kernel::{Kernel, tidy};
 use crate::agent::tuning::namespaces::not_ours;
-use crate::tuning::gone;
+use crate::tuning::{self, gone};
 use crate::wire::{Namespaces, Standing};
 
 /// Files among the settings that are orders: writing them does something, and there is no value to put back.
@@ -30,6 +30,10 @@ fn refused(name: &str, is_there: bool, namespaces: &Namespaces, root: bool) -> O
     }
     if FOR_GOOD.contains(&name) {
         return Some("the kernel takes it back only at the next boot, so it could not be undone".to_owned());
+    }
+    // No profile passes with it; an agent takes nobody's word for that.
+    if let Some(why) = tuning::refused(name) {
+        return Some(format!("no campaign may set it: {why}"));
     }
     if !is_there && !root {
         return Some("this kernel has no such setting, or hides it from all but root".to_owned());
@@ -65,6 +69,7 @@ mod tests {
             ("vm.swappiness", "60"),
             ("vm.drop_caches", "0"),
             ("kernel.modules_disabled", "0"),
+            ("kernel.shm_rmid_forced", "0"),
             ("net.core.somaxconn", "1\t2"),
         ];
         let kernel = made_up(place.path(), &settings);
@@ -80,6 +85,7 @@ mod tests {
             ("vm.none", &container, true, Some("can't be seen here")),
             ("vm.drop_caches", &whole, true, Some("an order")),
             ("kernel.modules_disabled", &whole, true, Some("next boot")),
+            ("kernel.shm_rmid_forced", &whole, true, Some("no campaign may set it")),
         ] {
             let standing = standing(name, &kernel, namespaces, root);
             assert_eq!(standing.refused.is_some(), words.is_some(), "{name}: {standing:?}");

@@ -1,6 +1,7 @@
 //! What an agent does about tuning from its hello to its end: it undoes what a dead one left, makes what is asked for,
 //! and puts it back.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -17,7 +18,7 @@ use crate::agent::tuning::journal::{self, Journal, Maker};
 use crate::agent::tuning::kernel::{Kernel, tidy};
 use crate::agent::tuning::snapshot::Snapshot;
 use crate::agent::tuning::undo::{self, Here};
-use crate::agent::tuning::{look, namespaces, nofile};
+use crate::agent::tuning::{look, namespaces, nofile, untold};
 use crate::agent::{lock, own, procfs, work};
 use crate::wire::{Change, Compared, Failure, Left, Outcome, PutBack, Reply, Setting, Tuned, Undone};
 
@@ -33,7 +34,8 @@ pub struct Session {
     /// What was put back before the end.
     early: Vec<(Undone, Option<Compared>)>,
     made: Vec<Tuned>,
-    nofile: Option<u64>,
+    /// The limit of open files, soft and hard, as a started process has it.
+    nofile: Option<(u64, u64)>,
     before: Option<Snapshot>,
 }
 
@@ -42,6 +44,15 @@ pub struct Session {
 struct MachineLock {
     file: File,
     path: PathBuf,
+    /// Whether it says that it is ours.
+    signed: Cell<bool>,
+}
+
+/// Who lets go of it is not named by it any longer.
+impl Drop for MachineLock {
+    fn drop(&mut self) {
+        self.unsign();
+    }
 }
 
 impl MachineLock {
@@ -57,13 +68,13 @@ impl MachineLock {
         }
         // Who is not root can share it all the same.
         let file = if Uid::effective().is_root() { own::open_existing(&path)? } else { own::open_to_read(&path)? };
-        Ok(Some(Self { file, path }))
+        Ok(Some(Self { file, path, signed: Cell::default() }))
     }
 
     fn make(place: &Path) -> Result<Self, Failure> {
         journal::make_place(place)?;
         let path = Self::path(place);
-        Ok(Self { file: own::open(&path)?, path })
+        Ok(Self { file: own::open(&path)?, path, signed: Cell::default() })
     }
 
     fn share(&self, while_busy: WhileBusy<'_>) -> Result<(), Failure> {
@@ -72,7 +83,19 @@ impl MachineLock {
 
     fn hold_alone(&self, owner: &str, id: &str, while_busy: WhileBusy<'_>) -> Result<(), Failure> {
         locks::take(&self.file, &self.path, FlockArg::LockExclusiveNonblock, while_busy)?;
+        self.signed.set(true);
         locks::sign(&self.file, &self.path, owner, id)
+    }
+
+    fn unsign(&self) {
+        if self.signed.take() {
+            let _ = self.file.set_len(0);
+        }
+    }
+
+    /// Waits for agents that came while there was no lock to share.
+    fn await_outside(&self, while_busy: WhileBusy<'_>) -> Result<(), Failure> {
+        locks::await_outside(&self.file, &self.path, while_busy)
     }
 
     /// An attempt to hold it alone may have lost what was shared.
@@ -82,7 +105,7 @@ impl MachineLock {
 
     /// From alone to shared.
     fn step_down(&self) {
-        let _ = self.file.set_len(0);
+        self.unsign();
         self.share_again();
     }
 }
@@ -123,6 +146,7 @@ pub fn enter(
             return Err(journal::left_there(place));
         }
     }
+    let undone = untold::with(place, undone);
     let before = Some(Snapshot::take(&kernel, &namespaces::read(&kernel)));
     let session = Session { machine, run: run.to_owned(), owner: owner.to_owned(), before, ..Session::default() };
     Ok((session, undone))
@@ -153,6 +177,7 @@ fn undo_cluster(agent: &Agent, record: &Record) -> (Undone, Option<Compared>) {
     let place = agent.tuning_place.as_path();
     let talk = Talk { processes: &agent.processes, last: true };
     let (mut entries, compared) = database::undo(talk, record);
+    untold::keep(place, &record.maker.run, &entries);
     if !entries.iter().any(|entry| matches!(entry.outcome, Outcome::Failed { .. })) {
         match record.remove(place) {
             Ok(()) => journal::forget_whose(place),
@@ -186,6 +211,20 @@ fn both(mut one: Compared, other: Compared) -> Compared {
 }
 
 impl Session {
+    /// Shares the machine's lock where it came after the hello began; nobody tunes then without having seen this agent.
+    pub fn share_late(&mut self, place: &Path, while_busy: WhileBusy<'_>) -> Result<(), Failure> {
+        if self.machine.is_some() {
+            return Ok(());
+        }
+        let Some(machine) = MachineLock::open_existing(place)? else { return Ok(()) };
+        machine.share(while_busy)?;
+        if journal::is_there(place) {
+            return Err(journal::left_there(place));
+        }
+        self.machine = Some(machine);
+        Ok(())
+    }
+
     /// Holds the machine alone, for changes that are about to be made: who makes them.
     pub fn hold(&mut self, agent: &Agent) -> Result<Maker, Failure> {
         if !is_root() {
@@ -200,8 +239,9 @@ impl Session {
                 None => MachineLock::make(place)?,
             };
             let machine = self.machine.insert(machine);
-            let go_on = |_: Option<String>| !agent.leaving.load(Ordering::Acquire);
-            machine.hold_alone(&self.owner, &work::name(&self.run), &go_on).inspect_err(|_| machine.share_again())?;
+            let go_on = |told: Option<String>| agent.waits_on(told);
+            let held = machine.hold_alone(&self.owner, &work::name(&self.run), &go_on);
+            held.and_then(|()| machine.await_outside(&go_on)).inspect_err(|_| machine.step_down())?;
             // Somebody may have come and died since the hello.
             if journal::is_there(place) {
                 machine.step_down();
@@ -276,7 +316,7 @@ pub fn tune(agent: &Agent, settings: &[Setting], files: Option<u64>) -> Result<R
     if let Some(files) = files {
         // After the settings: one of them may be the most that is allowed.
         agent.processes.limit_files(files);
-        session.nofile = Some(nofile::obtainable(files));
+        session.nofile = Some(nofile::of_started(agent)?);
     }
     Ok(told(&session, session.made.clone()))
 }
@@ -298,7 +338,10 @@ fn make(session: &mut Session, agent: &Agent, settings: &[Setting], go_on: &dyn 
 /// Reads again what was made.
 pub fn verify(agent: &Agent) -> Result<Reply, Failure> {
     agent.state()?;
-    let session = lock(&agent.tuning);
+    let mut session = lock(&agent.tuning);
+    if session.nofile.is_some() {
+        session.nofile = Some(nofile::of_started(agent)?);
+    }
     let mut settings = apply::verify(&Kernel::default(), &session.made);
     if let Some(running) = lock(&agent.database).as_ref() {
         settings.extend(database::verify(agent, running));
@@ -307,7 +350,7 @@ pub fn verify(agent: &Agent) -> Result<Reply, Failure> {
 }
 
 fn told(session: &Session, settings: Vec<Tuned>) -> Reply {
-    Reply::Tuned { settings, nofile: session.nofile.map(|files| (files, files)) }
+    Reply::Tuned { settings, nofile: session.nofile }
 }
 
 /// The last thing before the directories go: puts back what was made, and holds the machine against what it was.
@@ -324,10 +367,13 @@ pub fn leave(agent: &Agent) -> (Option<Undone>, Option<Compared>) {
         (Some(one), Some(other)) => Some(both(one, other)),
         (one, other) => one.or(other),
     };
-    if let Some(machine) = session.machine.take().filter(|_| undone.is_some()) {
-        let _ = machine.file.set_len(0);
-    }
+    session.machine = None;
     (undone, compared)
+}
+
+/// What was undone is told: it need not be told again.
+pub fn was_heard(agent: &Agent) {
+    untold::forget(&agent.tuning_place);
 }
 
 /// Undoes by hand what a dead agent left. Where there is nothing, nothing is done.
@@ -339,19 +385,19 @@ pub fn restore(agent: &Agent, state: &Path, owner: &str) -> Result<Reply, Failur
     let _session = lock(&agent.tuning);
     let place = agent.tuning_place.as_path();
     if !journal::is_there(place) {
-        return Ok(Reply::Restored { left: None, undone: None, compared: None });
+        return Ok(Reply::Restored { left: None, undone: untold::with(place, None), compared: None });
     }
     if !is_root() {
         return Err(journal::left_there(place));
     }
-    let while_busy = |_: Option<String>| !agent.leaving.load(Ordering::Acquire);
+    let while_busy = |told: Option<String>| agent.waits_on(told);
     let id = work::name(&format!("restore {}", std::process::id()));
     let state_lock = state.join("lock");
     let _alone = if own::is_there(&state_lock)? {
         let file = own::open_existing(&state_lock)?;
         locks::take(&file, &state_lock, FlockArg::LockExclusiveNonblock, &while_busy)?;
         locks::sign(&file, &state_lock, owner, &id)?;
-        Some(file)
+        Some(MachineLock { file, path: state_lock, signed: Cell::new(true) })
     } else {
         None
     };
@@ -359,9 +405,9 @@ pub fn restore(agent: &Agent, state: &Path, owner: &str) -> Result<Reply, Failur
     machine.hold_alone(owner, &id, &while_busy)?;
     let kernel = Kernel::default();
     let left = look::left(&kernel, place)?;
-    let undone = undo_left(agent, &kernel)?.map(|(undone, _)| undone);
+    let undone = untold::with(place, undo_left(agent, &kernel)?.map(|(undone, _)| undone));
     let compared = left.as_ref().map(|left| compare(&kernel, left));
-    let _ = machine.file.set_len(0);
+    drop(machine);
     Ok(Reply::Restored { left, undone, compared })
 }
 

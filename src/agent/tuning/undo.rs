@@ -1,14 +1,15 @@
 //! Undoing a journal: what is done about each entry is decided without touching anything, and then done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use crate::agent::procfs;
 use crate::agent::tuning::journal::{Entry, Journal};
 use crate::agent::tuning::kernel::{Kernel, counts_bytes, partner, tidy};
 use crate::agent::tuning::namespaces::{self, WITH_SETTINGS, is_alive, owner_of};
+use crate::agent::tuning::untold;
 use crate::tuning::same;
-use crate::wire::{Change, Left, Outcome, PutBack, Undone};
+use crate::wire::{Change, GOVERNOR, Left, Outcome, PutBack, Undone};
 
 /// Where the agent that undoes lives.
 #[derive(Debug, Clone, Default)]
@@ -73,8 +74,11 @@ pub fn decide_pair(pair: [&Entry; 2], found: [Option<&str>; 2], reach: Reach, pr
         return Decision::Nothing(Outcome::AlreadySo);
     }
     // The one that is not 0 says who was here last.
-    let last = usize::from(same(one, "0"));
-    let ours = is_our_doing(pair[last], [one, two][last], progress[last]) || progress.contains(&Progress::InFlight);
+    let are_ours = [0, 1].map(|at| is_our_doing(pair[at], [one, two][at], progress[at]));
+    let ours = match (same(one, "0"), same(two, "0")) {
+        (true, true) => are_ours.contains(&true),
+        (one_is_zero, _) => are_ours[usize::from(one_is_zero)],
+    };
     if ours { Decision::PutBack } else { Decision::Nothing(Outcome::LeftAlone) }
 }
 
@@ -93,10 +97,64 @@ fn is_our_doing(entry: &Entry, found: &str, progress: Progress<'_>) -> bool {
     let is_wanted = || entry.wanted.as_deref().is_some_and(|wanted| same(found, wanted));
     match progress {
         Progress::Untouched => false,
-        // The kernel may have made something else of what was asked for, and nobody has read it back.
-        Progress::InFlight => true,
+        // Nobody has read back what the kernel made of it. It takes a value as it is or refuses it, but for a few.
+        Progress::InFlight => {
+            is_wanted() || entry.wanted.as_deref().is_some_and(|wanted| may_be_made_of(entry, wanted, found))
+        }
         Progress::Made(after) => after.is_some_and(|after| same(found, after)) || is_wanted(),
     }
+}
+
+/// Whether the kernel may have made this of what it was asked for.
+fn may_be_made_of(entry: &Entry, wanted: &str, found: &str) -> bool {
+    let number = |text: &str| text.trim().parse::<u64>().ok();
+    let numbers = number(&entry.before).zip(number(wanted)).zip(number(found));
+    match (entry.name.as_str(), numbers) {
+        // Each processor is set by itself: some may have been, and others not yet.
+        (GOVERNOR, _) => governors_between(&entry.before, wanted, found),
+        // Rounded up to a power of two, of whole pages.
+        ("fs.pipe-max-size", Some(((_, wanted), found))) => found == wanted.next_power_of_two().max(4096),
+        ("net.netfilter.nf_conntrack_buckets", Some(((_, wanted), found))) => (wanted..=2 * wanted).contains(&found),
+        // As many as there is memory for.
+        ("vm.nr_hugepages", Some(((before, wanted), found))) => {
+            (before.min(wanted)..=before.max(wanted)).contains(&found)
+        }
+        // Counted in ticks of the kernel's clock, of which there are a hundred a second at least.
+        (name, Some(((_, wanted), found))) if name.ends_with("_ms") => wanted.abs_diff(found) < 10,
+        // Ports and processors may be told in other words.
+        (_, None) => listed(wanted).zip(listed(found)).is_some_and(|(wanted, found)| wanted == found),
+        _ => false,
+    }
+}
+
+/// The governors of all processors, each what it was or what it shall be.
+fn governors_between(before: &str, wanted: &str, found: &str) -> bool {
+    let of = |text: &str, cpu: Option<&str>| -> Option<String> {
+        let words = || text.split_ascii_whitespace().filter_map(|word| word.split_once('='));
+        let own = words().find(|(known, _)| Some(*known) == cpu).map(|(_, governor)| governor.to_owned());
+        own.or_else(|| (!text.contains('=')).then(|| text.trim().to_owned()))
+    };
+    let fits =
+        |cpu: Option<&str>, now: &str| [before, wanted].iter().any(|known| of(known, cpu).as_deref() == Some(now));
+    if found.contains('=') {
+        found.split_ascii_whitespace().all(|word| word.split_once('=').is_some_and(|(cpu, now)| fits(Some(cpu), now)))
+    } else {
+        fits(None, found.trim())
+    }
+}
+
+/// What a list of numbers and ranges holds: `80,90-92`.
+fn listed(text: &str) -> Option<BTreeSet<u32>> {
+    let mut all = BTreeSet::new();
+    for part in text.trim().split(',') {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let (first, last) = (first.parse::<u32>().ok()?, last.parse::<u32>().ok()?);
+        if last > u32::from(u16::MAX) {
+            return None;
+        }
+        all.extend(first..=last);
+    }
+    Some(all)
 }
 
 /// Where an entry of a journal counts.
@@ -136,6 +194,7 @@ pub fn undo(kernel: &Kernel, mut journal: Journal, here: &Here) -> Undone {
             None => vec![undo_one(kernel, &journal, here, entry)],
         });
     }
+    untold::keep(journal.place(), &journal.header.maker.run, &entries);
     let failed = |entry: &PutBack| matches!(entry.outcome, Outcome::Failed { .. });
     let run = journal.header.maker.run.clone();
     let kept = if entries.iter().any(failed) {
@@ -266,13 +325,38 @@ mod tests {
             (Some("9"), Made(Some("8")), Decision::PutBack),
             (Some("7"), Made(Some("8")), nothing(LeftAlone)),
             (Some("9"), Untouched, nothing(LeftAlone)),
-            (Some("7"), InFlight, Decision::PutBack),
+            (Some("9"), InFlight, Decision::PutBack),
+            (Some("7"), InFlight, nothing(LeftAlone)),
             (None, Made(Some("9")), nothing(LeftAlone)),
         ] {
             assert_eq!(decide(&entry, found, Reach::Here, progress), expected, "{found:?} {progress:?}");
             assert_eq!(decide(&entry, found, Reach::Gone, progress), nothing(UndoneByBoot));
             let elsewhere = decide(&entry, found, Reach::Elsewhere, progress);
             assert!(matches!(elsewhere, Decision::Nothing(Outcome::Failed { .. })));
+        }
+    }
+
+    #[test]
+    fn what_the_kernel_may_have_made_of_a_value_in_flight_is_ours_and_nothing_else() {
+        for (name, before, wanted, found, expected) in [
+            ("kernel.printk_ratelimit_burst", "10", "77", "42", false),
+            ("net.core.somaxconn", "4096", "100000", "65535", false),
+            ("fs.pipe-max-size", "1048576", "2000000", "2097152", true),
+            ("fs.pipe-max-size", "1048576", "2000000", "1500000", false),
+            ("vm.nr_hugepages", "0", "12000", "380", true),
+            ("vm.nr_hugepages", "0", "12000", "12001", false),
+            ("net.ipv4.ip_local_reserved_ports", "", "80,81,82,90", "80-82,90", true),
+            ("net.ipv4.ip_local_reserved_ports", "", "80,81,82,90", "80-82,91", false),
+            ("net.ipv4.tcp_rmem", "1 2 3", "4 5 6", "4 5 7", false),
+            (GOVERNOR, "powersave", "performance", "cpu0=performance cpu1=powersave", true),
+            (GOVERNOR, "cpu0=ondemand cpu1=powersave", "performance", "cpu0=performance cpu1=powersave", true),
+            (GOVERNOR, "powersave", "performance", "cpu0=performance cpu1=ondemand", false),
+            (GOVERNOR, "powersave", "performance", "ondemand", false),
+        ] {
+            let wanted = Some(wanted.to_owned());
+            let entry = Entry { name: name.to_owned(), before: before.to_owned(), wanted };
+            let decided = decide(&entry, Some(found), Reach::Here, Progress::InFlight);
+            assert_eq!(decided == Decision::PutBack, expected, "{name}: {found}");
         }
     }
 
@@ -290,6 +374,8 @@ mod tests {
         assert_eq!(of("0", "30", made("4096"), made("0")), Decision::Nothing(Outcome::LeftAlone));
         assert_eq!(of("8192", "0", made("4096"), made("0")), Decision::Nothing(Outcome::LeftAlone));
         assert_eq!(of("4096", "0", Untouched, Untouched), Decision::Nothing(Outcome::LeftAlone));
+        assert_eq!(of("8192", "0", InFlight, Untouched), Decision::Nothing(Outcome::LeftAlone));
+        assert_eq!(of("0", "30", InFlight, Untouched), Decision::Nothing(Outcome::LeftAlone));
     }
 
     fn files(place: &std::path::Path) -> Kernel {
