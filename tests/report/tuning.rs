@@ -188,7 +188,7 @@ fn the_page_says_what_was_set_and_what_was_not() {
         "it breaks connections from behind address translation",
         "Open files of each process: 65,536",
         "▲ After the last trial, 1 of 3 settings no longer stood as set",
-        "▲ Put back: 1 of 3 settings",
+        "▲ Put back: 1 of 3 changes",
         "▲ not put back: permission denied",
         "▲ left alone: somebody else set it meanwhile",
         "3 of 1,204 values compared differ",
