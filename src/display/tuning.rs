@@ -173,6 +173,7 @@ mod tests {
             after: some(after),
             took: false,
             why: some("so it is"),
+            source: None,
         };
         let settings = [one("fs.pipe-max-size", "2000000", "1048576", "2097152"), one("a.b", "1", "0", "0")];
         assert_eq!(

@@ -71,6 +71,8 @@ struct Setting<'a> {
     read_back: Option<&'a Text>,
     took: bool,
     why: Option<&'a Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'a Text>,
     from: Option<&'a Text>,
     danger: Option<&'a Text>,
 }
@@ -164,6 +166,7 @@ fn setting(row: &SettingRow) -> Setting<'_> {
         read_back: row.read_back.as_ref(),
         took: row.took,
         why: row.why.as_ref(),
+        source: row.source.as_ref(),
         from: row.from.as_ref(),
         danger: row.danger.as_ref(),
     }

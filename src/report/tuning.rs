@@ -48,8 +48,17 @@ pub fn blocks(tuning: &Tuning) -> Vec<Block> {
         // A private cluster is made anew with its profile: there is no value before.
         let is_own = cluster.is_some();
         let was = is_own.then_some("Was");
-        let head = ["Setting"].into_iter().chain(was).chain(["Asked for", "Read back", "Took", "Stands in"]).collect();
-        let rows = settings.iter().map(|setting| setting_cells(setting, is_own)).collect();
+        let head = ["Setting"]
+            .into_iter()
+            .chain(was)
+            .chain(["Asked for", "Read back", "Took", "In force from", "Stands in"])
+            .collect();
+        let with_source = |setting: &SettingRow| {
+            let mut cells = setting_cells(setting, is_own);
+            cells.insert(cells.len() - 1, known(setting.source.as_ref()));
+            cells
+        };
+        let rows = settings.iter().map(with_source).collect();
         blocks.push(Block::Table { label: "Settings of PostgreSQL", head, rows });
         dangers(&mut blocks, settings);
     }

@@ -165,7 +165,7 @@ fn asked(setting: &TunedSetting) -> Setting {
 fn left_so(setting: &Setting, why: &str, look: Option<&Look>) -> Tuned {
     let now = look.and_then(|look| look.settings.get(&setting.name)).and_then(|standing| standing.value.clone());
     let Setting { name, value, .. } = setting.clone();
-    Tuned { name, wanted: value, before: now.clone(), after: now, took: false, why: Some(why.to_owned()) }
+    Tuned { name, wanted: value, before: now.clone(), after: now, took: false, why: Some(why.to_owned()), source: None }
 }
 
 /// Fewer open files than are needed, though the sums came out.
@@ -188,7 +188,7 @@ fn made_so(setting: &Setting, look: Option<&Look>) -> Tuned {
     let took = after.as_deref() == Some(setting.value.as_str());
     let why = (!took).then(|| "a container has no such setting of its own, or its engine refuses it".to_owned());
     // A container has no value before: it begins with this one.
-    Tuned { name: setting.name.clone(), wanted: setting.value.clone(), before: None, after, took, why }
+    Tuned { name: setting.name.clone(), wanted: setting.value.clone(), before: None, after, took, why, source: None }
 }
 
 /// A setting that did not take is an error, unless it is optional or enough of it did.
@@ -242,6 +242,7 @@ pub async fn verify(state: &mut State<'_>) -> Result<(), RunError> {
                 after,
                 took: false,
                 why: Some("somebody changed it during the campaign".to_owned()),
+                source: None,
             })
         });
         let (settings, changed) = (applied.len(), changed.collect());

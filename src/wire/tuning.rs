@@ -147,6 +147,9 @@ pub struct Tuned {
     /// Where it did not: why.
     #[serde(default)]
     pub why: Option<String>,
+    /// Where PostgreSQL says that its value comes from: `configuration file timetrial.conf`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
 }
 
 /// What became of one entry of a journal.

@@ -343,5 +343,13 @@ fn so_still(setting: &TunedSetting) -> Tuned {
 /// A setting that is what it shall be.
 fn took(setting: &Setting) -> Tuned {
     let Setting { name, value, .. } = setting.clone();
-    Tuned { name, wanted: value.clone(), before: Some("0".to_owned()), after: Some(value), took: true, why: None }
+    Tuned {
+        name,
+        wanted: value.clone(),
+        before: Some("0".to_owned()),
+        after: Some(value),
+        took: true,
+        why: None,
+        source: None,
+    }
 }

@@ -26,7 +26,7 @@ fn planned(name: &str, value: &str, line: u32, danger: Option<&str>) -> TunedSet
 
 fn set(name: &str, wanted: &str, before: Option<&str>, after: Option<&str>, why: Option<&str>) -> Tuned {
     let [before, after, why] = [before, after, why].map(|value| value.map(str::to_owned));
-    Tuned { name: text(name), wanted: text(wanted), took: why.is_none(), before, after, why }
+    Tuned { name: text(name), wanted: text(wanted), took: why.is_none(), before, after, why, source: None }
 }
 
 fn entry(name: &str, found: Option<&str>, before: &str, outcome: Outcome) -> PutBack {

@@ -33,6 +33,7 @@ struct Row {
     unit: Option<String>,
     vartype: String,
     context: String,
+    source: String,
     source_file: String,
     pending_restart: bool,
     /// As a person would write it: `128MB`.
@@ -248,7 +249,7 @@ fn rows(server: &dyn Server, settings: &[&DatabaseSetting]) -> Result<BTreeMap<S
     let names: Vec<String> = settings.iter().map(|setting| format!("'{}'", key(setting))).collect();
     let sql = format!(
         "select lower(name), replace(setting, E'\\n', ' '), coalesce(unit, ''), vartype, context, \
-         coalesce(sourcefile, ''), pending_restart, replace(current_setting(name), E'\\n', ' ') \
+         source, coalesce(sourcefile, ''), pending_restart, replace(current_setting(name), E'\\n', ' ') \
          from pg_settings where lower(name) in ({});",
         names.join(", ")
     );
@@ -257,7 +258,8 @@ fn rows(server: &dyn Server, settings: &[&DatabaseSetting]) -> Result<BTreeMap<S
 }
 
 fn row(line: &str) -> Option<(String, Row)> {
-    let [name, setting, unit, vartype, context, source_file, pending, shown] = line.split('\t').collect::<Vec<_>>()[..]
+    let [name, setting, unit, vartype, context, source, source_file, pending, shown] =
+        line.split('\t').collect::<Vec<_>>()[..]
     else {
         return None;
     };
@@ -266,6 +268,7 @@ fn row(line: &str) -> Option<(String, Row)> {
         unit: Some(unit.to_owned()).filter(|unit| !unit.is_empty()),
         vartype: vartype.to_owned(),
         context: context.to_owned(),
+        source: source.to_owned(),
         source_file: source_file.to_owned(),
         pending_restart: pending == "t",
         shown: shown.to_owned(),
@@ -275,6 +278,10 @@ fn row(line: &str) -> Option<(String, Row)> {
 
 fn is_same(setting: &DatabaseSetting, row: &Row) -> bool {
     same_value(&setting.value, &row.setting, row.unit.as_deref(), &row.vartype)
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
 }
 
 /// What became of a setting, by what was read back.
@@ -287,12 +294,13 @@ fn tuned(setting: &DatabaseSetting, drop_in: &str, before: Option<&Row>, after: 
         after: shown(after),
         took: false,
         why: None,
+        source: after.map(|row| format!("{} {}", row.source, file_name(&row.source_file)).trim_end().to_owned()),
     };
     let Some(row) = after else {
         tuned.why = Some("no library that is loaded knows it".to_owned());
         return tuned;
     };
-    let file = row.source_file.rsplit('/').next().unwrap_or_default();
+    let file = file_name(&row.source_file);
     // PostgreSQL reckons some values itself where it is told -1, and then tells what it came to.
     let by_itself = setting.value.trim() == "-1" && file.is_empty();
     tuned.took = (is_same(setting, row) || by_itself) && !row.pending_restart;

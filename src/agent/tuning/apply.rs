@@ -181,7 +181,15 @@ fn told(kernel: &Kernel, attempt: &Attempt<'_>) -> Tuned {
         (None, Some(after)) => format!("the kernel took it and made it `{after}`"),
         (None, None) => "it can't be read any more".to_owned(),
     });
-    Tuned { name: name.clone(), wanted: value.clone(), before: attempt.before.as_deref().map(tidy), after, took, why }
+    Tuned {
+        name: name.clone(),
+        wanted: value.clone(),
+        before: attempt.before.as_deref().map(tidy),
+        after,
+        took,
+        why,
+        source: None,
+    }
 }
 
 /// Reads again what was made.
@@ -362,6 +370,7 @@ mod tests {
             after: Some(after.to_owned()),
             took: false,
             why: None,
+            source: None,
         };
         let least = [Setting { at_least: Some(100), ..setting("x", "9000") }];
         assert!(failing(&least, &[one("100")]).is_empty());

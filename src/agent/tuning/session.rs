@@ -405,8 +405,11 @@ pub fn restore(agent: &Agent, state: &Path, owner: &str) -> Result<Reply, Failur
     machine.hold_alone(owner, &id, &while_busy)?;
     let kernel = Kernel::default();
     let left = look::left(&kernel, place)?;
-    let undone = untold::with(place, undo_left(agent, &kernel)?.map(|(undone, _)| undone));
+    let (undone, cluster) =
+        undo_left(agent, &kernel)?.map_or((None, None), |(undone, cluster)| (Some(undone), cluster));
+    let undone = untold::with(place, undone);
     let compared = left.as_ref().map(|left| compare(&kernel, left));
+    let compared = compared.map(|compared| cluster.into_iter().fold(compared, both));
     drop(machine);
     Ok(Reply::Restored { left, undone, compared })
 }

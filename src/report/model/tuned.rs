@@ -97,6 +97,8 @@ pub struct SettingRow {
     pub took: bool,
     /// Why not.
     pub why: Option<Text>,
+    /// Where PostgreSQL says that it comes from.
+    pub source: Option<Text>,
     /// Where it stands in a file that a person wrote.
     pub from: Option<Text>,
     /// What is dangerous about it, which the scenario accepts.
@@ -300,6 +302,7 @@ fn setting(tuned: &Tuned, planned: Option<(&str, Option<&str>)>) -> SettingRow {
         read_back: tuned.after.as_ref().map(Text::from),
         took: tuned.took,
         why: tuned.why.as_ref().map(Text::from),
+        source: tuned.source.as_ref().map(Text::from),
         from: planned.map(|(from, _)| Text::from(from)),
         danger: planned.and_then(|(_, danger)| danger).map(Text::from),
     }
