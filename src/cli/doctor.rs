@@ -17,7 +17,7 @@ use crate::inventory::{self, read_inventory};
 use crate::metric::short_bytes;
 use crate::plan::check::{InputFile, read_bases};
 use crate::plan::lone_machine;
-use crate::wire::{self, Facts, Failure, Reply, Request, Undone};
+use crate::wire::{self, ClusterAsked, ClusterLook, Facts, Failure, Reply, Request, Undone};
 
 /// `doctor`
 pub fn doctor(arguments: &DoctorArguments, format: Format) -> Result<u8, Problem> {
@@ -88,16 +88,32 @@ fn binary() -> Found {
 async fn look(connector: &Connector, machine: &inventory::Machine, bases: &[InputFile]) -> Found {
     let name = format!("machine {}", machine.name.value);
     match read(connector, machine, bases).await {
-        Ok(Seen { facts, place, swept, undone }) => {
+        Ok(Seen { facts, place, swept, undone, cluster }) => {
             let mut lines = facts.as_ref().map(|facts| lines(facts, &place)).unwrap_or_default();
             lines.extend(swept.iter().map(|left| format!("left by a dead agent, removed: {left}")));
             lines.extend(undone.iter().flat_map(display::left_undone));
             let own = facts.map_or_else(|error| vec![problem_of(error)], |facts| problems(&facts));
             let changed = undone.iter().flat_map(still_changed).collect();
-            Found { name, lines, problems: [changed, own, missing_tools(machine)].concat() }
+            let (fine, unfit) = cluster.map_or((None, None), postgresql);
+            lines.extend(fine);
+            Found {
+                name,
+                lines,
+                problems: [changed, own, unfit.into_iter().collect(), missing_tools(machine)].concat(),
+            }
         }
         Err(error) => Found { name, lines: Vec::new(), problems: vec![problem_of(error)] },
     }
+}
+
+/// The machine's own PostgreSQL: that a campaign can use it, or why it can't.
+fn postgresql(look: ClusterLook) -> (Option<String>, Option<(String, String)>) {
+    let Some(refused) = look.refused else {
+        let version = look.settings.get("server_version").map_or("unknown", String::as_str);
+        return (Some(format!("PostgreSQL {}, which campaigns use: version {version}", look.name)), None);
+    };
+    let hint = refused.hint.unwrap_or_else(|| "remove `postgresql` from the machine in hosts.toml".to_owned());
+    (None, Some((refused.message, hint)))
 }
 
 /// What a dead agent had changed, and could not be put back at this contact.
@@ -139,12 +155,13 @@ struct Seen {
     place: String,
     swept: Vec<String>,
     undone: Option<Undone>,
+    cluster: Option<ClusterLook>,
 }
 
 async fn read(connector: &Connector, machine: &inventory::Machine, bases: &[InputFile]) -> Result<Seen, LinkError> {
     let planned = lone_machine(machine, bases);
     let Connection { host, link } = connector.connect(&planned, &tell).await?;
-    let mut seen = ask(&link).await;
+    let mut seen = ask(&link, machine).await;
     if let Ok(seen) = &mut seen {
         seen.swept.extend_from_slice(host.swept());
     }
@@ -169,7 +186,7 @@ fn tell(line: &str) {
     let _ = std::io::Write::write_all(&mut std::io::stderr().lock(), format!("{}\n", printable(line)).as_bytes());
 }
 
-async fn ask(link: &Link) -> Result<Seen, LinkError> {
+async fn ask(link: &Link, machine: &inventory::Machine) -> Result<Seen, LinkError> {
     let run = run();
     let owner = format!("timetrial doctor, process {}", std::process::id());
     let hello = Request::Hello { protocol: wire::PROTOCOL, run, owner, ca_bundle: None, proxy: None };
@@ -182,7 +199,16 @@ async fn ask(link: &Link) -> Result<Seen, LinkError> {
         Ok(other) => Err(link.out_of_turn(&other)),
         Err(error) => Err(error),
     };
-    Ok(Seen { facts, place, swept, undone })
+    let mut cluster = None;
+    if let (Some(own), Ok(_)) = (&machine.postgresql, &facts) {
+        let asked = ClusterAsked { name: own.value.cluster.value.clone(), port: own.value.port.value };
+        let look = Request::Look { settings: Vec::new(), cluster: Some(asked) };
+        cluster = match link.ask(look).await? {
+            Reply::Look(look) => look.cluster,
+            other => return Err(link.out_of_turn(&other)),
+        };
+    }
+    Ok(Seen { facts, place, swept, undone, cluster })
 }
 
 fn lines(facts: &Facts, place: &str) -> Vec<String> {

@@ -183,6 +183,10 @@ fn the_machines_own_postgresql_is_used_and_is_as_it_was() {
         assert!(dry.stdout.contains(line), "{line}\n{}", dry.stdout);
     }
     cluster.assert_as_it_was(&before);
+    let doctor = project.timetrial(&["doctor"]);
+    doctor.assert_code(0);
+    let line = format!("PostgreSQL {}, which campaigns use: version 15.", cluster.label());
+    assert!(doctor.stdout.contains(&line), "{}", doctor.stdout);
     let server = cluster.ask("select pg_postmaster_start_time()");
     project.run().assert_code(2).assert_said("nobody is there to agree to that");
     assert_eq!(cluster.ask("select pg_postmaster_start_time()"), server, "not even started anew");
