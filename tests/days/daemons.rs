@@ -55,7 +55,7 @@ fn one_that_listens_on_another_address_is_told_where() {
         .assert_code(1)
         .assert_said(&format!("failed: http://127.0.0.1:{port}/index did not answer in HTTP/1.1 within"));
     ended
-        .assert_said(&format!("| port {port} is listened on by pid "))
+        .assert_said(&format!("| port {port} is listened on by "))
         .assert_said(&format!(", on {shown}\n"))
         .assert_said("| stub: listening on ");
     ended.assert_said("(hint: have its command listen on 127.0.0.1, which `{address}` in it stands for");
