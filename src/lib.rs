@@ -8,6 +8,7 @@ pub mod display;
 pub mod event;
 pub mod host;
 pub mod inventory;
+pub mod loadgen;
 pub mod metric;
 pub mod plan;
 pub mod preflight;

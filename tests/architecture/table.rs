@@ -9,6 +9,7 @@ pub const MAY_USE: &[(&str, &[&str])] = &[
     ("scenario", &["diagnostic"]),
     ("tool", &["command", "metric"]),
     ("tuning", &["diagnostic"]),
+    ("loadgen", &["metric"]),
     ("wire", &["command"]),
     ("host", &["wire"]),
     // `tool`: which load generators there are, their packages and their shortest loads decide what is planned.
@@ -40,6 +41,7 @@ pub const MAY_USE: &[(&str, &[&str])] = &[
             "event",
             "host",
             "inventory",
+            "loadgen",
             "metric",
             "plan",
             "preflight",

@@ -1,0 +1,13 @@
+//! The built-in load generator: what is sent when, over what, what came of it, and how long that took.
+//!
+//! `settings.rs` says what a load is, `schedule.rs` when requests are due. `drive.rs` runs it: a thread each with a
+//! `worker.rs`, which knows connections, requests and answers but no system call, and an engine that does (`epoll.rs`,
+//! `uring.rs`; HTTP/2 has one of its own). `tally.rs` is what is counted.
+
+pub mod drive;
+pub mod fault;
+pub mod request;
+pub mod response;
+pub mod schedule;
+pub mod settings;
+pub mod tally;
