@@ -8,6 +8,8 @@ pub mod drive;
 pub mod fault;
 pub mod request;
 pub mod response;
+mod response_chunks;
+mod response_head;
 pub mod schedule;
 pub mod settings;
 pub mod tally;
