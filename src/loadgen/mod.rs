@@ -7,9 +7,11 @@
 pub mod drive;
 pub mod fault;
 pub mod request;
+mod request_wheel;
 pub mod response;
 mod response_chunks;
 mod response_head;
 pub mod schedule;
 pub mod settings;
 pub mod tally;
+pub mod template;

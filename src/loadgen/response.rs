@@ -246,3 +246,11 @@ impl Reader {
         if self.interims > MOST_INTERIMS { Err("more than 16 interim answers") } else { Ok(()) }
     }
 }
+
+#[cfg(test)]
+#[path = "response_tests.rs"]
+mod tests;
+
+#[cfg(test)]
+#[path = "response_properties.rs"]
+mod properties;

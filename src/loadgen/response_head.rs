@@ -53,6 +53,10 @@ impl Head {
 
 /// Reads the head at the beginning of some bytes, and says how long it is. `None`: it goes on.
 pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Head, usize)>, Why> {
+    // The parser passes over empty lines before a head. Here they are bytes that belong to no answer.
+    if bytes.first().is_some_and(|first| *first != b'H') {
+        return Err(foreign(bytes));
+    }
     let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; MOST_HEADERS];
     let mut response = Response::new(&mut []);
     let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut response, bytes, &mut headers);
