@@ -4,10 +4,22 @@
 //! `worker.rs`, which knows connections, requests and answers but no system call, and an engine that does (`epoll.rs`,
 //! `uring.rs`; HTTP/2 has one of its own). `tally.rs` is what is counted.
 
+mod class;
+mod clock;
 pub mod drive;
+mod due;
+mod epoll;
 pub mod fault;
 pub mod request;
 pub mod response;
 pub mod schedule;
+mod scheduler;
 pub mod settings;
+mod sleep;
+mod slots;
+mod socket;
+mod surroundings;
 pub mod tally;
+mod thread;
+pub mod tls;
+mod worker;

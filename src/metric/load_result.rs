@@ -71,6 +71,8 @@ pub struct LoadResult {
     pub service_time: TimesLine,
     /// From when a request could have been sent until it was: our own error. Without samples in a closed loop.
     pub send_lateness: TimesLine,
+    /// How long it took to make connections, the handshake of TLS included.
+    pub connect_time: TimesLine,
     /// What it cost us and what disturbed us.
     pub surroundings: Surroundings,
     /// Whether the figures mean what they say.
