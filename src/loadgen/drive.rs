@@ -6,12 +6,13 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::loadgen::class::class;
 use crate::loadgen::clock::{now_ns, unix_ns};
-use crate::loadgen::settings::Settings;
+use crate::loadgen::ring::Ring;
+use crate::loadgen::settings::{Engine, Pace, Settings};
 use crate::loadgen::surroundings::{Cpu, Machine};
 use crate::loadgen::tally::{Second, Tally};
 use crate::loadgen::thread::{Common, Gate};
 use crate::loadgen::worker::{Spoken, Worker, nanoseconds};
-use crate::loadgen::{epoll, scheduler, tls};
+use crate::loadgen::{epoll, scheduler, tls, uring};
 use crate::metric::Surroundings;
 
 /// What came of a load.
@@ -97,7 +98,8 @@ pub fn run(settings: &Settings, stop: &Stop, each_second: &mut dyn FnMut(&Second
     let tls = settings.target.tls.as_ref().map(|tls| tls::config(tls, settings.protocol)).transpose();
     let tls = tls.map_err(|error| StartError::machine("TLS can't be spoken", &error.to_string(), None))?;
     let (is_real_time, scheduler_because) = class(settings);
-    let common = Common { settings, stop, tls, is_real_time, is_unstamped: AtomicBool::new(false) };
+    let is_uring = takes_uring(settings)?;
+    let common = Common { settings, stop, tls, is_real_time, is_uring, is_unstamped: AtomicBool::new(false) };
     let (gate, machine) = (Gate::default(), Machine::now());
     let (sender, seconds) = channel();
     let threads = settings.threads;
@@ -128,7 +130,7 @@ pub fn run(settings: &Settings, stop: &Stop, each_second: &mut dyn FnMut(&Second
         Ok(Load {
             tally: total.0,
             protocol: total.1.word(),
-            engine: "epoll",
+            engine: if common.is_uring { "io_uring" } else { "epoll" },
             scheduler: if is_real_time { "SCHED_FIFO" } else { "SCHED_OTHER" },
             scheduler_because,
             receive_times: if common.is_unstamped.load(Ordering::Relaxed) { "user" } else { "kernel" },
@@ -146,22 +148,47 @@ fn one(common: &Common<'_>, gate: &Gate, thread: u32, sender: Sender<Second>) ->
     let ready = prepare(common, thread);
     let share = settings.connections / settings.threads + u32::from(thread < settings.connections % settings.threads);
     let worker = Worker::new(settings, thread, share, sender);
-    let engine = ready.and_then(|()| {
-        epoll::Engine::new(common, worker, share, thread as usize).map_err(rustix::io::Errno::raw_os_error)
-    });
-    let engine = match engine {
-        Ok(engine) => engine,
-        Err(errno) => {
-            // The others must not wait for this one for ever.
-            gate.pass(0);
-            return Err(errno);
-        }
-    };
     let before = Cpu::of_this_thread();
-    let worker = engine.run(gate);
+    let first = thread as usize;
+    let worker = if common.is_uring {
+        let engine = ready.and_then(|()| uring::Engine::new(common, worker, share, first).map_err(errno_of));
+        engine.map(|engine| engine.run(gate))
+    } else {
+        let engine = ready.and_then(|()| {
+            epoll::Engine::new(common, worker, share, first).map_err(rustix::io::Errno::raw_os_error)
+        });
+        engine.map(|engine| engine.run(gate))
+    };
+    // The others must not wait for ever for one that could not begin.
+    let worker = worker.inspect_err(|_| drop(gate.pass(0)))?;
     let cpu = Cpu::of_this_thread().since(before);
     let (tally, spoken) = worker.finish(now_ns());
     Ok(Part { tally, spoken, cpu })
+}
+
+/// Whether the load is made by io_uring: where it was asked for, and else in a closed loop where it can be had. In an open
+/// loop a wake-up for each event is what is wanted, and epoll is as good at that.
+fn takes_uring(settings: &Settings) -> Result<bool, StartError> {
+    let wanted = match settings.engine {
+        Engine::Epoll => return Ok(false),
+        Engine::Auto if settings.pace != Pace::Closed => return Ok(false),
+        Engine::Auto => false,
+        Engine::IoUring => true,
+    };
+    let refusal = uring::refusal(settings).map(str::to_owned);
+    // Tried with a ring that goes at once: containers often forbid it.
+    let refusal = refusal.or_else(|| Ring::new(1).err().map(|error| error.to_string()));
+    match refusal {
+        None => Ok(true),
+        Some(_) if !wanted => Ok(false),
+        Some(why) => {
+            Err(StartError::machine("io_uring can't be used here", &why, Some("leave --engine out, or say --engine epoll")))
+        }
+    }
+}
+
+fn errno_of(error: std::io::Error) -> i32 {
+    error.raw_os_error().unwrap_or(libc::EIO)
 }
 
 /// The thread's processor, its class, and exact timers.

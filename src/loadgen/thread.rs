@@ -20,6 +20,8 @@ pub struct Common<'a> {
     pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
     /// Whether the threads run in the real-time class.
     pub is_real_time: bool,
+    /// Whether the engine is the one on io_uring.
+    pub is_uring: bool,
     /// Set by an engine that got no stamps from the kernel.
     pub is_unstamped: AtomicBool,
 }

@@ -217,6 +217,11 @@ impl<'a> Worker<'a> {
         self.requests.bytes(connection.spec, connection.number, &mut self.scratch)
     }
 
+    /// Which of the requests a connection's is.
+    pub fn spec(&self, slot: u32) -> usize {
+        self.connections[slot as usize].spec
+    }
+
     /// The first of a request's bytes went out at this time.
     pub fn sent(&mut self, slot: u32, bytes: usize, at: u64) {
         let connection = &mut self.connections[slot as usize];
@@ -224,9 +229,10 @@ impl<'a> Worker<'a> {
         connection.carried += 1;
         // A request that waited for its connection to be made is under way since it was begun.
         connection.sent_ns = if self.is_fresh { self.slots.since_ns(slot) } else { at };
-        if self.due.is_open_loop() {
-            add(&mut self.tally.lateness, connection.sent_ns.saturating_sub(connection.due_ns.max(connection.free_ns)));
-        } else if !self.is_fresh {
+        // In a closed loop a request is due when its connection is free, so this is how long we hold the loop up.
+        let due_ns = if self.due.is_open_loop() { connection.due_ns } else { 0 };
+        add(&mut self.tally.lateness, connection.sent_ns.saturating_sub(due_ns.max(connection.free_ns)));
+        if !self.due.is_open_loop() && !self.is_fresh {
             connection.due_ns = at;
         }
         self.tally.sent += 1;
