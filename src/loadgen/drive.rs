@@ -160,7 +160,9 @@ fn one(common: &Common<'_>, gate: &Gate, thread: u32, sender: Sender<Second>) ->
         engine.map(|engine| engine.run(gate))
     };
     // The others must not wait for ever for one that could not begin.
-    let worker = worker.inspect_err(|_| drop(gate.pass(0)))?;
+    let worker = worker.inspect_err(|_| {
+        let _ = gate.pass(0);
+    })?;
     let cpu = Cpu::of_this_thread().since(before);
     let (tally, spoken) = worker.finish(now_ns());
     Ok(Part { tally, spoken, cpu })

@@ -53,7 +53,7 @@ pub fn refusal(settings: &Settings) -> Option<&'static str> {
     if settings.target.tls.is_some() {
         return Some("it speaks no TLS");
     }
-    if settings.requests.varies() {
+    if settings.requests.any_varies() {
         return Some("its requests can't change from one to the next");
     }
     None
