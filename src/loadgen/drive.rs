@@ -7,12 +7,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use crate::loadgen::class::class;
 use crate::loadgen::clock::{now_ns, unix_ns};
 use crate::loadgen::ring::Ring;
-use crate::loadgen::settings::{Engine, Pace, Settings};
+use crate::loadgen::settings::{Engine, Pace, Protocol, Settings};
 use crate::loadgen::surroundings::{Cpu, Machine};
 use crate::loadgen::tally::{Second, Tally};
 use crate::loadgen::thread::{Common, Gate};
 use crate::loadgen::worker::{Spoken, Worker, nanoseconds};
-use crate::loadgen::{epoll, scheduler, tls, uring};
+use crate::loadgen::{epoll, http2, scheduler, tls, uring};
 use crate::metric::Surroundings;
 
 /// What came of a load.
@@ -130,7 +130,7 @@ pub fn run(settings: &Settings, stop: &Stop, each_second: &mut dyn FnMut(&Second
         Ok(Load {
             tally: total.0,
             protocol: total.1.word(),
-            engine: if common.is_uring { "io_uring" } else { "epoll" },
+            engine: common.engine(),
             scheduler: if is_real_time { "SCHED_FIFO" } else { "SCHED_OTHER" },
             scheduler_because,
             receive_times: if common.is_unstamped.load(Ordering::Relaxed) { "user" } else { "kernel" },
@@ -147,10 +147,18 @@ fn one(common: &Common<'_>, gate: &Gate, thread: u32, sender: Sender<Second>) ->
     let settings = common.settings;
     let ready = prepare(common, thread);
     let share = settings.connections / settings.threads + u32::from(thread < settings.connections % settings.threads);
-    let worker = Worker::new(settings, thread, share, sender);
+    // Of HTTP/2 each stream is a slot: a connection has many.
+    let slots = match settings.protocol {
+        Protocol::Http1 => share,
+        Protocol::Http2 { streams } => share.saturating_mul(streams.max(1)),
+    };
+    let worker = Worker::new(settings, thread, slots, sender);
     let before = Cpu::of_this_thread();
     let first = thread as usize;
-    let worker = if common.is_uring {
+    let worker = if let Protocol::Http2 { .. } = settings.protocol {
+        let engine = ready.and_then(|()| http2::Engine::new(common, worker, share, slots).map_err(errno_of));
+        engine.map(|engine| engine.run(gate))
+    } else if common.is_uring {
         let engine = ready.and_then(|()| uring::Engine::new(common, worker, share, first).map_err(errno_of));
         engine.map(|engine| engine.run(gate))
     } else {

@@ -10,6 +10,8 @@ pub mod drive;
 mod due;
 mod epoll;
 pub mod fault;
+mod http2;
+mod http2_wire;
 pub mod request;
 mod request_wheel;
 pub mod response;

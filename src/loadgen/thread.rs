@@ -7,7 +7,7 @@ use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
 use crate::loadgen::drive::Stop;
-use crate::loadgen::settings::{Settings, Wait};
+use crate::loadgen::settings::{Protocol, Settings, Wait};
 use crate::loadgen::worker::{is_open_loop, nanoseconds};
 
 /// What all threads share.
@@ -30,6 +30,15 @@ impl Common<'_> {
     /// Whether threads wake up at ticks only. In a closed loop there is nothing to be woken up for but answers.
     pub fn is_economical(&self) -> bool {
         self.settings.wait == Wait::Economy && is_open_loop(&self.settings.pace)
+    }
+
+    /// The engine, in a word.
+    pub fn engine(&self) -> &'static str {
+        match self.settings.protocol {
+            Protocol::Http2 { .. } => "tokio",
+            Protocol::Http1 if self.is_uring => "io_uring",
+            Protocol::Http1 => "epoll",
+        }
     }
 
     /// How long connections are made at most before the load begins with those that are there.

@@ -7,7 +7,7 @@ use crate::loadgen::due::Due;
 use crate::loadgen::fault::Fault;
 use crate::loadgen::request::Requests;
 use crate::loadgen::response::{Fed, Reader};
-use crate::loadgen::settings::{Pace, Settings};
+use crate::loadgen::settings::{Pace, Protocol, Settings};
 use crate::loadgen::slots::{Phase, Slots};
 use crate::loadgen::tally::{Second, Tally, add};
 
@@ -35,6 +35,21 @@ pub enum After {
     Free,
     /// It is to be closed.
     Close,
+}
+
+/// What matters of a whole answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer {
+    /// Its status code.
+    pub status: u16,
+    /// Bytes of its body.
+    pub body_bytes: u64,
+    /// The SHA-256 of its body, where that is compared.
+    pub digest: Option<[u8; 32]>,
+    /// `HTTP/1.1`, `HTTP/1.0` or `HTTP/2`.
+    pub version: &'static str,
+    /// Whether the connection may carry another request.
+    pub keeps_open: bool,
 }
 
 /// One connection.
@@ -66,6 +81,8 @@ pub struct Worker<'a> {
     /// Whether each request has a connection of its own.
     is_fresh: bool,
     most_carried: u64,
+    /// Whether each slot is a connection, and not one of its streams.
+    counts_slots: bool,
     timeout_ns: u64,
     due: Due,
     slots: Slots,
@@ -136,6 +153,7 @@ impl<'a> Worker<'a> {
             requests: &settings.requests,
             is_fresh,
             most_carried: settings.requests_per_connection.unwrap_or(u64::MAX),
+            counts_slots: settings.protocol == Protocol::Http1,
             timeout_ns: nanoseconds(settings.timeout),
             due: Due::new(&settings.pace, thread, settings.threads),
             slots,
@@ -253,20 +271,54 @@ impl<'a> Worker<'a> {
     /// A connection is made: whether a request waits for it.
     pub fn connected(&mut self, slot: u32, now: u64) -> bool {
         let connection = &mut self.connections[slot as usize];
-        add(&mut self.tally.connecting, now.saturating_sub(self.slots.since_ns(slot)));
         connection.is_open = true;
         connection.carried = 0;
-        self.open += 1;
-        self.tally.connections_opened += 1;
-        self.tally.connections_most = self.tally.connections_most.max(self.open);
+        let was_made = std::mem::replace(&mut connection.was_made, true);
+        if self.counts_slots {
+            let took_ns = now.saturating_sub(self.slots.since_ns(slot));
+            self.made(took_ns, was_made && !self.is_fresh);
+        }
+        let connection = &mut self.connections[slot as usize];
         if self.is_fresh {
             return true;
         }
-        self.tally.connections_replaced += u64::from(std::mem::replace(&mut connection.was_made, true));
         self.slots.opened(slot);
         self.slots.free(slot);
         connection.free_ns = now;
         false
+    }
+
+    /// Counts a connection that was made.
+    pub fn made(&mut self, took_ns: u64, is_replacement: bool) {
+        add(&mut self.tally.connecting, took_ns);
+        self.open += 1;
+        self.tally.connections_opened += 1;
+        self.tally.connections_most = self.tally.connections_most.max(self.open);
+        self.tally.connections_replaced += u64::from(is_replacement);
+    }
+
+    /// Counts a connection of several streams that is gone.
+    pub fn lost(&mut self, by_server: bool) {
+        self.open -= 1;
+        self.tally.closed_by_server += u64::from(by_server);
+    }
+
+    /// Counts bytes that were sent or received beside those of requests.
+    pub fn carried(&mut self, received: u64, sent: u64) {
+        self.tally.bytes_received += received;
+        self.second.bytes_received += received;
+        self.tally.bytes_sent += sent;
+    }
+
+    /// A slot whose connection is gone, or could not be made: it waits for another one.
+    pub fn without_connection(&mut self, slot: u32, now: u64) {
+        let had_worked = std::mem::take(&mut self.connections[slot as usize].worked);
+        self.release(slot, now, had_worked);
+    }
+
+    /// The number of a connection's request over the whole load.
+    pub fn number(&self, slot: u32) -> u64 {
+        self.connections[slot as usize].number
     }
 
     /// Bytes came, the last of them at this time.
@@ -280,7 +332,7 @@ impl<'a> Worker<'a> {
         }
         match connection.reader.feed(bytes) {
             Ok(Fed::More) => After::More,
-            Ok(Fed::Whole { used }) if used == bytes.len() => self.answered(slot, at),
+            Ok(Fed::Whole { used }) if used == bytes.len() => self.read(slot, at),
             Ok(Fed::Whole { .. }) => self.fail(slot, Fault::Parse("bytes after the end of the answer"), at),
             Err(why) => self.fail(slot, Fault::Parse(why), at),
         }
@@ -293,25 +345,36 @@ impl<'a> Worker<'a> {
             return self.closed_by_server(slot, at);
         }
         if connection.sent && connection.reader.end() {
-            return self.answered(slot, at);
+            return self.read(slot, at);
         }
         let begun = connection.reader.has_begun();
         self.fail(slot, if begun { Fault::ClosedInAnswer } else { Fault::ClosedBeforeAnswer }, at)
     }
 
+    /// The reader has a whole answer.
+    fn read(&mut self, slot: u32, at: u64) -> After {
+        let reader = &self.connections[slot as usize].reader;
+        let answer = Answer {
+            status: reader.status(),
+            body_bytes: reader.body_bytes(),
+            digest: reader.digest(),
+            version: reader.version(),
+            keeps_open: reader.keeps_open(),
+        };
+        self.answered(slot, answer, at)
+    }
+
     /// A whole answer.
-    fn answered(&mut self, slot: u32, at: u64) -> After {
+    pub fn answered(&mut self, slot: u32, answer: Answer, at: u64) -> After {
         let connection = &mut self.connections[slot as usize];
         connection.asked = false;
         connection.free_ns = at;
         connection.worked = true;
         let (latency, service) = (at.saturating_sub(connection.due_ns), at.saturating_sub(connection.sent_ns));
-        let reader = &connection.reader;
-        let status = reader.status();
-        self.spoken.note(reader.version());
+        let Answer { status, body_bytes, digest, version, keeps_open } = answer;
+        self.spoken.note(version);
         let expect = &self.requests.spec(connection.spec).expect;
-        let wrong = expect.judge(status, reader.body_bytes(), reader.digest());
-        let keeps_open = reader.keeps_open();
+        let wrong = expect.judge(status, body_bytes, digest);
         let is_in_time = at <= self.end_ns;
         let carries_more = connection.carried < self.most_carried;
         self.tally.answers += 1;
@@ -379,7 +442,7 @@ impl<'a> Worker<'a> {
         connection.asked = false;
         connection.sent = false;
         connection.free_ns = now;
-        if std::mem::take(&mut connection.is_open) {
+        if std::mem::take(&mut connection.is_open) && self.counts_slots {
             self.open -= 1;
         }
         self.slots.closed(slot);
@@ -455,6 +518,11 @@ impl<'a> Worker<'a> {
         let next = Second::new(self.second.index + 1);
         // Whoever does not listen any more does not want it.
         let _ = self.seconds.send(std::mem::replace(&mut self.second, next));
+    }
+
+    /// Whether a connection is being made.
+    pub fn is_opening(&self, slot: u32) -> bool {
+        self.slots.phase(slot) == Phase::Opening
     }
 
     /// What was counted, once all is done. What was not finished by then is told, with its age.
