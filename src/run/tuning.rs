@@ -1,7 +1,7 @@
 //! Tuning in a campaign: a look, the sums, the user's consent, the settings, and whether they are still so at the end.
 //! Undoing is the agents' own affair: they do it whatever becomes of us.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::time::Instant;
 
@@ -78,11 +78,12 @@ pub fn refusal(sums: &[Sum]) -> Option<Reason> {
 /// Asks the user before the machine that he sits at is changed.
 pub async fn agree(state: &State<'_>, seen: &BTreeMap<String, Seen>) -> Result<(), RunError> {
     let Some(confirm) = state.campaign.confirm else { return Ok(()) };
-    let plan = &state.as_one();
-    let is_local = |difference: &Difference| {
-        plan.machine(&difference.machine).is_some_and(|machine| machine.transport == Transport::Local)
-    };
-    let changes: Vec<String> = preflight::differences(plan, seen)
+    let shared = state.shared();
+    // Of several names of this machine one is enough to know it by.
+    let names = state.campaign.plan.machines.iter().filter(|machine| machine.transport == Transport::Local);
+    let here: BTreeSet<&String> = names.map(|machine| shared.get(&machine.name).unwrap_or(&machine.name)).collect();
+    let is_local = |difference: &Difference| here.contains(&difference.machine);
+    let changes: Vec<String> = preflight::differences(&state.as_one(), seen)
         .into_iter()
         .filter(|difference| is_local(difference) && difference.changes())
         .map(|difference| difference.to_string())
