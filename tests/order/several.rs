@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use timetrial::event::{Event, Happening, Recorder, Write};
-use timetrial::host::{Connection, Host, fake};
+use timetrial::host::{Connection, Host, LinkError, fake};
 use timetrial::plan::{Machine, Plan, Ssh, Transport};
 use timetrial::run::{Campaign, RunError, Summary, dry_run, run, stop_channel};
 use timetrial::wire::{Failure, Reply, Request};
@@ -241,6 +241,20 @@ fn the_users_own_machine_is_not_tuned_unasked_by_another_name() {
     assert_eq!(reason.code, "not-agreed");
     let shown = shown.lock().expect("nobody panicked");
     assert!(shown[0].starts_with("bench: net.core.somaxconn 4096 -> 100000 ("), "{shown:?}");
+}
+
+/// Whoever mends one machine wants to hear of all.
+#[test]
+fn a_dry_run_tells_every_machine_that_can_not_be_reached() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+    let connect = async |machine: &Machine| {
+        let failure = Failure::new("ssh-refused", "nobody listens").detail(["in its words"]).hint("look there");
+        Err(LinkError::Unreachable { machine: machine.name.clone(), failure: Box::new(failure) })
+    };
+    let refused = runtime.block_on(dry_run(&with_second("aside"), connect)).expect_err("nobody is there");
+    let RunError::NotFit(reason) = refused else { panic!("{refused:?}") };
+    assert_eq!(reason.message, "bench: nobody listens");
+    assert_eq!(reason.detail, ["in its words", "and aside: nobody listens (hint: look there)"]);
 }
 
 /// Daemons get in from their own machine: the password goes from agent to agent, and nobody shows it.
