@@ -18,5 +18,6 @@ mod restore;
 mod resume;
 mod signals;
 mod stored;
+mod truth;
 
 pub use main::main;
