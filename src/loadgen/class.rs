@@ -5,11 +5,10 @@ use std::net::SocketAddr;
 
 use crate::loadgen::scheduler::{processors, real_time};
 use crate::loadgen::settings::{Address, Settings};
-use crate::loadgen::worker::is_open_loop;
 
 /// Whether the threads run in real time; and a word about it in an open loop.
 pub fn class(settings: &Settings) -> (bool, Option<String>) {
-    if !is_open_loop(&settings.pace) {
+    if !settings.pace.is_open_loop() {
         return (false, None);
     }
     if !settings.real_time {
@@ -71,7 +70,9 @@ fn processors_of_listener(to: SocketAddr) -> Option<Vec<usize>> {
         let Ok(files) = fs::read_dir(process.path().join("fd")) else { continue };
         let holds = files.flatten().filter_map(|file| fs::read_link(file.path()).ok()).any(|link| {
             let link = link.to_string_lossy();
-            link.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')).is_some_and(|inode| inodes.iter().any(|known| known == inode))
+            link.strip_prefix("socket:[")
+                .and_then(|rest| rest.strip_suffix(']'))
+                .is_some_and(|inode| inodes.iter().any(|known| known == inode))
         });
         if holds {
             found = true;
@@ -122,7 +123,14 @@ mod tests {
     fn whoever_listens_on_this_machine_is_found() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let to = listener.local_addr().unwrap();
-        assert_eq!(processors_of_listener(to).map(|mut cpus| { cpus.sort_unstable(); cpus.dedup(); cpus }), Some(processors()));
+        assert_eq!(
+            processors_of_listener(to).map(|mut cpus| {
+                cpus.sort_unstable();
+                cpus.dedup();
+                cpus
+            }),
+            Some(processors())
+        );
         assert!(is_here(&Address::Tcp(to)));
         let elsewhere: std::net::IpAddr = "192.0.2.1".parse().unwrap();
         assert!(!is_here(&Address::Tcp(SocketAddr::new(elsewhere, 80))));

@@ -4,15 +4,20 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 
 /// Now, in nanoseconds of the monotonic clock.
 pub fn now_ns() -> u64 {
-    nanoseconds(clock_gettime(ClockId::Monotonic))
+    of_timespec(clock_gettime(ClockId::Monotonic))
 }
 
 /// Now, in nanoseconds of Unix time.
 pub fn unix_ns() -> u64 {
-    nanoseconds(clock_gettime(ClockId::Realtime))
+    of_timespec(clock_gettime(ClockId::Realtime))
 }
 
-fn nanoseconds(time: Timespec) -> u64 {
+/// A duration as a number; longer ones than five centuries count as that.
+pub fn nanoseconds(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn of_timespec(time: Timespec) -> u64 {
     (time.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec as u64)
 }
 

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use crate::loadgen::answer::Spoken;
 use crate::loadgen::class::class;
-use crate::loadgen::clock::{now_ns, unix_ns};
+use crate::loadgen::clock::{nanoseconds, now_ns, unix_ns};
+use crate::loadgen::fault::Fault;
 use crate::loadgen::ring::Ring;
 use crate::loadgen::settings::{Engine, Pace, Protocol, Settings};
 use crate::loadgen::surroundings::{Cpu, Machine};
 use crate::loadgen::tally::{Second, Tally};
 use crate::loadgen::thread::{Common, Gate};
-use crate::loadgen::worker::{Spoken, Worker, nanoseconds};
+use crate::loadgen::worker::Worker;
 use crate::loadgen::{epoll, http2, scheduler, tls, uring};
 use crate::metric::Surroundings;
 
@@ -119,7 +121,7 @@ pub fn run(settings: &Settings, stop: &Stop, each_second: &mut dyn FnMut(&Second
         let mut parts = Vec::new();
         for handle in handles {
             let part = handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            parts.push(part.map_err(|errno| no_engine(errno))?);
+            parts.push(part.map_err(no_engine)?);
         }
         let ended = now_ns();
         let total = sum(parts);
@@ -162,9 +164,8 @@ fn one(common: &Common<'_>, gate: &Gate, thread: u32, sender: Sender<Second>) ->
         let engine = ready.and_then(|()| uring::Engine::new(common, worker, share, first).map_err(errno_of));
         engine.map(|engine| engine.run(gate))
     } else {
-        let engine = ready.and_then(|()| {
-            epoll::Engine::new(common, worker, share, first).map_err(rustix::io::Errno::raw_os_error)
-        });
+        let engine = ready
+            .and_then(|()| epoll::Engine::new(common, worker, share, first).map_err(rustix::io::Errno::raw_os_error));
         engine.map(|engine| engine.run(gate))
     };
     // The others must not wait for ever for one that could not begin.
@@ -191,9 +192,11 @@ fn takes_uring(settings: &Settings) -> Result<bool, StartError> {
     match refusal {
         None => Ok(true),
         Some(_) if !wanted => Ok(false),
-        Some(why) => {
-            Err(StartError::machine("io_uring can't be used here", &why, Some("leave --engine out, or say --engine epoll")))
-        }
+        Some(why) => Err(StartError::machine(
+            "io_uring can't be used here",
+            &why,
+            Some("leave --engine out, or say --engine epoll"),
+        )),
     }
 }
 
@@ -262,7 +265,33 @@ fn no_connection(settings: &Settings, tally: &Tally) -> StartError {
     faults.sort_by_key(|fault| std::cmp::Reverse(fault.count));
     let why: Vec<String> = faults.iter().take(3).map(|fault| fault.fault.reason()).collect();
     let why = if why.is_empty() { "none was made in time".to_owned() } else { why.join("; ") };
-    StartError::NoConnection { url: settings.target.url.clone(), why, hint: None }
+    let hint = faults.iter().find_map(|fault| hint(fault.fault));
+    StartError::NoConnection { url: settings.target.url.clone(), why, hint }
+}
+
+/// What to do about a connection that can't be made.
+fn hint(fault: Fault) -> Option<String> {
+    let text = match fault {
+        Fault::Connect(libc::ECONNREFUSED) => "nobody listens there: is the server started, and is the port right?",
+        Fault::Connect(libc::ENOENT) => "there is no such socket: is the server started, and is the path right?",
+        Fault::Connect(libc::EACCES | libc::EPERM) => "a firewall, or the rights of the socket's file, forbid it",
+        Fault::Connect(libc::EADDRNOTAVAIL) => {
+            "port exhaustion: all ephemeral ports towards this address are in use or in TIME_WAIT (60 s after a close); \
+             `ss -s` counts them, net.ipv4.ip_local_port_range says how many there are"
+        }
+        Fault::Connect(libc::EMFILE | libc::ENFILE) => "there are too few file descriptors: raise `ulimit -n`",
+        Fault::Connect(libc::EHOSTUNREACH | libc::ENETUNREACH) => {
+            "there is no way to this address: `ip route get ADDRESS`"
+        }
+        Fault::ConnectTimeout => "packets are dropped on the way (a firewall?), or the server's backlog is full",
+        Fault::Tls("nobody we trust has signed the certificate") => {
+            "name the authority's certificate by --cacert FILE, or take any by --insecure"
+        }
+        Fault::Tls("what came is no TLS") => "this port speaks plain HTTP: http:// instead of https://",
+        Fault::Tls(_) => "`openssl s_client -connect HOST:PORT` shows what the server offers",
+        _ => return None,
+    };
+    Some(text.to_owned())
 }
 
 impl StartError {

@@ -10,19 +10,22 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::SendRequest;
-use rustix::time::{Itimerspec, Timespec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+};
 use sha2::{Digest, Sha256};
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, LocalSet};
 
+use crate::loadgen::answer::Answer;
 use crate::loadgen::clock::now_ns;
 use crate::loadgen::epoll::span;
 use crate::loadgen::fault::Fault;
 use crate::loadgen::http2_wire::{Counted, Passed, connect};
 use crate::loadgen::thread::{Common, Gate};
-use crate::loadgen::worker::{Answer, Step, Worker};
+use crate::loadgen::worker::{Step, Worker};
 
 /// Flow control never holds an answer up: these are windows of a stream and of a connection.
 const STREAM_WINDOW: u32 = 8 << 20;

@@ -4,6 +4,7 @@
 //! `worker.rs`, which knows connections, requests and answers but no system call, and an engine that does (`epoll.rs`,
 //! `uring.rs`; HTTP/2 has one of its own). `tally.rs` is what is counted.
 
+mod answer;
 mod class;
 mod clock;
 pub mod drive;
@@ -17,8 +18,8 @@ mod request_wheel;
 pub mod response;
 mod response_chunks;
 mod response_head;
-pub mod schedule;
 mod ring;
+pub mod schedule;
 mod scheduler;
 pub mod settings;
 mod sleep;
@@ -31,3 +32,4 @@ mod thread;
 pub mod tls;
 mod uring;
 mod worker;
+mod worker_end;

@@ -352,5 +352,5 @@ fn inputs_that_find_new_ways_are_followed() {
         }
     }
     let found: HashSet<&Step> = seen.iter().flatten().collect();
-assert!(found.len() > 20 && seen.len() > 40, "only {} ways, by {found:?}", seen.len());
+    assert!(found.len() > 20 && seen.len() > 40, "only {} ways, by {found:?}", seen.len());
 }

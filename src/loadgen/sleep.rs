@@ -35,7 +35,12 @@ impl Sleep {
             // Refused by an old kernel, or by a filter that does not know the call.
             Err(Errno::NOSYS | Errno::PERM) => {
                 let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC)?;
-                epoll::add(&epoll.0, &timer, epoll::EventData::new_u64(TIMER), epoll::EventFlags::IN | epoll::EventFlags::ET)?;
+                epoll::add(
+                    &epoll.0,
+                    &timer,
+                    epoll::EventData::new_u64(TIMER),
+                    epoll::EventFlags::IN | epoll::EventFlags::ET,
+                )?;
                 Some(timer)
             }
             _ => None,

@@ -65,7 +65,7 @@ pub fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> Result<Received, Errno> {
 }
 
 /// Receives with a stamp. `control` is memory for it that is used again and again.
-pub fn receive_stamped(socket: &OwnedFd, buffer: &mut [u8], control: &mut Vec<u8>) -> Result<Received, Errno> {
+pub fn receive_stamped(socket: &OwnedFd, buffer: &mut [u8], control: &mut [u8]) -> Result<Received, Errno> {
     let mut slices = [IoSliceMut::new(buffer)];
     let message = recvmsg::<()>(socket.as_raw_fd(), &mut slices, Some(control), MsgFlags::empty())
         .map_err(|error| Errno::from_raw_os_error(error as i32))?;

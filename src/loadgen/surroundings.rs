@@ -53,7 +53,9 @@ impl Machine {
     pub fn now() -> Self {
         Self {
             steal_us: read_to_string("/proc/stat").ok().and_then(|text| steal_us(&text)),
-            retransmits: read_to_string("/proc/self/net/snmp").ok().and_then(|text| column(&text, "Tcp:", "RetransSegs")),
+            retransmits: read_to_string("/proc/self/net/snmp")
+                .ok()
+                .and_then(|text| column(&text, "Tcp:", "RetransSegs")),
             syn_retransmits: read_to_string("/proc/self/net/netstat")
                 .ok()
                 .and_then(|text| column(&text, "TcpExt:", "TCPSynRetrans")),

@@ -6,9 +6,9 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 
+use crate::loadgen::clock::nanoseconds;
 use crate::loadgen::drive::Stop;
 use crate::loadgen::settings::{Protocol, Settings, Wait};
-use crate::loadgen::worker::{is_open_loop, nanoseconds};
 
 /// What all threads share.
 pub struct Common<'a> {
@@ -29,7 +29,7 @@ pub struct Common<'a> {
 impl Common<'_> {
     /// Whether threads wake up at ticks only. In a closed loop there is nothing to be woken up for but answers.
     pub fn is_economical(&self) -> bool {
-        self.settings.wait == Wait::Economy && is_open_loop(&self.settings.pace)
+        self.settings.wait == Wait::Economy && self.settings.pace.is_open_loop()
     }
 
     /// The engine, in a word.

@@ -120,7 +120,11 @@ pub struct Session(Box<ClientConnection>);
 
 impl Session {
     /// Begins; what is to be sent first stands in `out` afterwards.
-    pub fn new(config: &Arc<ClientConfig>, name: &ServerName<'static>, out: &mut Vec<u8>) -> Result<Self, rustls::Error> {
+    pub fn new(
+        config: &Arc<ClientConfig>,
+        name: &ServerName<'static>,
+        out: &mut Vec<u8>,
+    ) -> Result<Self, rustls::Error> {
         let mut session = Self(Box::new(ClientConnection::new(Arc::clone(config), name.clone())?));
         session.flush(out);
         Ok(session)

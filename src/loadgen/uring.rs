@@ -153,7 +153,8 @@ impl<'a> Engine<'a> {
         line.generation = (line.generation + 1) & 0x00ff_ffff;
         let number = self.number(slot);
         let put = self.ring.put(slot, &socket);
-        let begun = put.and_then(|()| if connected { Ok(()) } else { self.ring.await_writable(&socket, number | WRITABLE) });
+        let begun =
+            put.and_then(|()| if connected { Ok(()) } else { self.ring.await_writable(&socket, number | WRITABLE) });
         self.lines[slot as usize].socket = Some(socket);
         match begun {
             Err(error) => self.fail(slot, Fault::Connect(error.raw_os_error().unwrap_or(libc::EIO))),
@@ -184,7 +185,8 @@ impl<'a> Engine<'a> {
     fn happened(&mut self, done: Done) {
         let slot = done.data as u32;
         let generation = (done.data >> 32) as u32 & 0x00ff_ffff;
-        let is_current = self.lines.get(slot as usize).is_some_and(|line| line.socket.is_some() && line.generation == generation);
+        let is_current =
+            self.lines.get(slot as usize).is_some_and(|line| line.socket.is_some() && line.generation == generation);
         if !is_current {
             if let Some(buffer) = done.buffer {
                 self.ring.give_back(buffer);

@@ -3,17 +3,16 @@
 
 use std::sync::mpsc::Sender;
 
+use crate::loadgen::answer::{Answer, Spoken};
+use crate::loadgen::clock::nanoseconds;
 use crate::loadgen::due::Due;
 use crate::loadgen::fault::Fault;
 use crate::loadgen::request::Requests;
 use crate::loadgen::response::{Fed, Reader};
-use crate::loadgen::settings::{Pace, Protocol, Settings};
+use crate::loadgen::settings::{Protocol, Settings};
 use crate::loadgen::slots::{Phase, Slots};
 use crate::loadgen::tally::{Second, Tally, add};
-
-/// After the end answers are waited for so long at most, or as long as a request may take.
-const LONGEST_DRAIN_NS: u64 = 2_000_000_000;
-const SECOND_NS: u64 = 1_000_000_000;
+use crate::loadgen::worker_end::SECOND_NS;
 
 /// What an engine is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,104 +36,52 @@ pub enum After {
     Close,
 }
 
-/// What matters of a whole answer.
-#[derive(Debug, Clone, Copy)]
-pub struct Answer {
-    /// Its status code.
-    pub status: u16,
-    /// Bytes of its body.
-    pub body_bytes: u64,
-    /// The SHA-256 of its body, where that is compared.
-    pub digest: Option<[u8; 32]>,
-    /// `HTTP/1.1`, `HTTP/1.0` or `HTTP/2`.
-    pub version: &'static str,
-    /// Whether the connection may carry another request.
-    pub keeps_open: bool,
-}
-
 /// One connection.
 #[derive(Debug, Default)]
-struct Connection {
-    reader: Reader,
-    is_open: bool,
+pub(in crate::loadgen) struct Connection {
+    pub(in crate::loadgen) reader: Reader,
+    pub(in crate::loadgen) is_open: bool,
     /// Whether there was one before it in its slot.
-    was_made: bool,
+    pub(in crate::loadgen) was_made: bool,
     /// Whether a request is assigned to it, and whether it was sent.
-    asked: bool,
-    sent: bool,
-    spec: usize,
-    number: u64,
-    due_ns: u64,
-    sent_ns: u64,
+    pub(in crate::loadgen) asked: bool,
+    pub(in crate::loadgen) sent: bool,
+    pub(in crate::loadgen) spec: usize,
+    pub(in crate::loadgen) number: u64,
+    pub(in crate::loadgen) due_ns: u64,
+    pub(in crate::loadgen) sent_ns: u64,
     /// Since when it was free.
-    free_ns: u64,
+    pub(in crate::loadgen) free_ns: u64,
     /// Requests that it has carried.
-    carried: u64,
+    pub(in crate::loadgen) carried: u64,
     /// Answers of this slot so far: a connection of one that had none is not replaced at once.
-    worked: bool,
+    pub(in crate::loadgen) worked: bool,
 }
 
 /// One thread's part of a load.
 #[derive(Debug)]
 pub struct Worker<'a> {
-    requests: &'a Requests,
+    pub(in crate::loadgen) requests: &'a Requests,
     /// Whether each request has a connection of its own.
-    is_fresh: bool,
-    most_carried: u64,
+    pub(in crate::loadgen) is_fresh: bool,
+    pub(in crate::loadgen) most_carried: u64,
     /// Whether each slot is a connection, and not one of its streams.
-    counts_slots: bool,
-    timeout_ns: u64,
-    due: Due,
-    slots: Slots,
-    connections: Vec<Connection>,
-    scratch: Vec<u8>,
-    tally: Tally,
-    second: Second,
-    seconds: Sender<Second>,
-    open: u64,
-    start_ns: u64,
-    end_ns: u64,
-    drain_ns: u64,
-    second_end_ns: u64,
-    is_sending: bool,
-    spoken: Spoken,
-}
-
-/// Versions that answers had.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Spoken {
-    http_1_1: bool,
-    http_1_0: bool,
-    http_2: bool,
-}
-
-impl Spoken {
-    /// Notes the version of an answer.
-    pub fn note(&mut self, version: &str) {
-        match version {
-            "HTTP/1.0" => self.http_1_0 = true,
-            "HTTP/2" => self.http_2 = true,
-            _ => self.http_1_1 = true,
-        }
-    }
-
-    /// Adds those of another.
-    pub fn merge(&mut self, other: Self) {
-        self.http_1_1 |= other.http_1_1;
-        self.http_1_0 |= other.http_1_0;
-        self.http_2 |= other.http_2;
-    }
-
-    /// In a word.
-    pub fn word(self) -> Option<&'static str> {
-        match (self.http_1_1, self.http_1_0, self.http_2) {
-            (false, false, false) => None,
-            (true, false, false) => Some("HTTP/1.1"),
-            (false, true, false) => Some("HTTP/1.0"),
-            (false, false, true) => Some("HTTP/2"),
-            _ => Some("mixed"),
-        }
-    }
+    pub(in crate::loadgen) counts_slots: bool,
+    pub(in crate::loadgen) timeout_ns: u64,
+    pub(in crate::loadgen) due: Due,
+    pub(in crate::loadgen) slots: Slots,
+    pub(in crate::loadgen) connections: Vec<Connection>,
+    pub(in crate::loadgen) scratch: Vec<u8>,
+    pub(in crate::loadgen) tally: Tally,
+    pub(in crate::loadgen) second: Second,
+    pub(in crate::loadgen) seconds: Sender<Second>,
+    pub(in crate::loadgen) open: u64,
+    pub(in crate::loadgen) start_ns: u64,
+    pub(in crate::loadgen) end_ns: u64,
+    pub(in crate::loadgen) drain_ns: u64,
+    pub(in crate::loadgen) second_end_ns: u64,
+    pub(in crate::loadgen) is_sending: bool,
+    pub(in crate::loadgen) spoken: Spoken,
 }
 
 impl<'a> Worker<'a> {
@@ -421,7 +368,7 @@ impl<'a> Worker<'a> {
     }
 
     /// A time that is only a lower bound.
-    fn at_least(&mut self, latency: u64, service: u64) {
+    pub(in crate::loadgen) fn at_least(&mut self, latency: u64, service: u64) {
         add(&mut self.tally.latency, latency);
         add(&mut self.tally.service, service);
         add(&mut self.second.latency, latency);
@@ -483,80 +430,8 @@ impl<'a> Worker<'a> {
         wake
     }
 
-    /// Whether all is done: nothing is sent any more, and nothing is awaited.
-    pub fn is_done(&self, now: u64) -> bool {
-        !self.is_sending && self.start_ns != u64::MAX && (now >= self.drain_ns || !self.slots.anything_waits())
-    }
-
-    /// Ends before the time, without waiting for what is under way.
-    pub fn stop(&mut self, now: u64) {
-        if self.is_sending {
-            self.end_sending(now);
-        }
-        self.drain_ns = now;
-    }
-
-    fn end_sending(&mut self, now: u64) {
-        self.is_sending = false;
-        self.end_ns = self.end_ns.min(now);
-        self.drain_ns = self.end_ns + self.timeout_ns.min(LONGEST_DRAIN_NS);
-        self.slots.want_nothing();
-    }
-
-    fn roll(&mut self, now: u64) {
-        while now >= self.second_end_ns && self.is_sending {
-            self.hand_over();
-            self.second_end_ns += SECOND_NS;
-        }
-        if !self.is_sending {
-            self.second_end_ns = u64::MAX;
-        }
-    }
-
-    fn hand_over(&mut self) {
-        self.second.connections = self.open;
-        let next = Second::new(self.second.index + 1);
-        // Whoever does not listen any more does not want it.
-        let _ = self.seconds.send(std::mem::replace(&mut self.second, next));
-    }
-
     /// Whether a connection is being made.
     pub fn is_opening(&self, slot: u32) -> bool {
         self.slots.phase(slot) == Phase::Opening
     }
-
-    /// What was counted, once all is done. What was not finished by then is told, with its age.
-    pub fn finish(mut self, now: u64) -> (Tally, Spoken) {
-        self.tally.connections_alive = self.open;
-        for slot in 0..self.connections.len() as u32 {
-            let connection = &self.connections[slot as usize];
-            if connection.asked && self.slots.phase(slot) == Phase::Busy {
-                let (due, sent) = (connection.due_ns, connection.sent_ns);
-                self.tally.unfinished += 1;
-                self.at_least(now.saturating_sub(due), now.saturating_sub(if connection.sent { sent } else { due }));
-            }
-        }
-        let (due, backlog) = self.due.left(self.end_ns);
-        self.tally.due = due;
-        for (due_ns, count) in backlog {
-            self.tally.never_sent += count;
-            self.tally.bounded += count;
-            self.tally.latency.saturating_record_n(now.saturating_sub(due_ns), count);
-            self.second.latency.saturating_record_n(now.saturating_sub(due_ns), count);
-        }
-        if self.second.sent + self.second.answers + self.second.faults > 0 || !self.second.latency.is_empty() {
-            self.hand_over();
-        }
-        (self.tally, self.spoken)
-    }
-}
-
-/// A duration as a number; longer ones than five centuries count as that.
-pub fn nanoseconds(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Whether a pace is an open loop.
-pub fn is_open_loop(pace: &Pace) -> bool {
-    matches!(pace, Pace::Open(_))
 }
