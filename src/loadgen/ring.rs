@@ -81,11 +81,6 @@ impl<'a> Ring<'a> {
         unsafe { self.ring.submitter().register_buf_ring_with_flags(entries, BUFFERS, GROUP, 0) }
     }
 
-    /// Whether it can wait for several things for a short while, and then for one for longer.
-    pub fn waits_long(&self) -> bool {
-        self.waits_long
-    }
-
     /// Has a socket in this place.
     pub fn put(&self, slot: u32, socket: &OwnedFd) -> io::Result<()> {
         self.ring.submitter().register_files_update(slot, &[socket.as_raw_fd()]).map(drop)
