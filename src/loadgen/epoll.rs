@@ -167,6 +167,7 @@ impl<'a> Engine<'a> {
         let mut out = Vec::new();
         match Session::new(config, name, &mut out) {
             Ok(session) => {
+                self.worker.shakes_hands(slot);
                 self.lines[slot as usize].session = Some(session);
                 self.put(slot, &out);
             }
