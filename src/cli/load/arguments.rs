@@ -29,7 +29,7 @@ pub struct LoadArguments {
     /// 4000 is a constant rate, 1000..5000 grows evenly over the duration, and 1000,2000,4000 are steps of equal length. 4k is
     /// 4000. Requests are due by a schedule whatever the server does, and latency counts from when they were due. Without
     /// this the loop is closed: each connection sends its next request when the last was answered.
-    #[arg(short = 'R', long, value_name = "RATE", help_heading = "What is sent when")]
+    #[arg(short = 'R', long, value_name = "RATE", allow_negative_numbers = true, help_heading = "What is sent when")]
     pub rate: Option<String>,
     /// From when on a request without its whole answer is given up
     ///
