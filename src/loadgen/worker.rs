@@ -15,7 +15,7 @@ use crate::loadgen::tally::{Second, Tally, add};
 use crate::loadgen::worker_end::SECOND_NS;
 
 /// Why a handshake was given up that had begun.
-pub const SILENT: &str = "the handshake did not end within the time limit";
+pub const SILENT: &str = "the handshake of TLS did not end within the time limit";
 
 /// What an engine is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 
 mod bad_days;
 mod counts;
+mod encrypted;
 mod forms;
 mod protocols;
 mod rates;
