@@ -129,6 +129,7 @@ pub fn figures(rate: f64, bytes_per_response: u64) -> LoadFigures {
         rate_asked: None,
         protocol: None,
         tool: "wrk 4.1.0".to_owned(),
+        account: None,
     }
 }
 
