@@ -111,6 +111,19 @@ impl Requests {
         !matches!(self.built[index].http1, Http1::Fixed(_))
     }
 
+    /// Whether any of them changes.
+    pub fn any_varies(&self) -> bool {
+        (0..self.count()).any(|index| self.varies(index))
+    }
+
+    /// All bytes of a request in which nothing changes, for HTTP/1.1. Of one in which something does there are none.
+    pub fn fixed(&self, index: usize) -> &[u8] {
+        match &self.built[index].http1 {
+            Http1::Fixed(bytes) => bytes,
+            Http1::Changing(_) | Http1::Measured(_) => &[],
+        }
+    }
+
     /// The request with this number, for HTTP/1.1: built beforehand, or into `scratch` where something in it changes.
     pub fn bytes<'a>(&'a self, index: usize, number: u64, scratch: &'a mut Vec<u8>) -> &'a [u8] {
         let built = &self.built[index];

@@ -109,7 +109,8 @@ impl<'a> On<'a> {
             connections: load.connections,
             duration: Duration::from_secs_f64(load.duration_s.max(0.0)),
             timeout: Duration::from_secs_f64(load.timeout_s.unwrap_or_default().max(0.0)),
-            rate: load.rate,
+            rate: load.rate.map(|rate| rate as f64),
+            start_at_us: None,
             protocol: self.plan.daemon(&trial.daemon).map_or_else(String::new, |daemon| daemon.protocol.clone()),
             streams: load.streams.unwrap_or(1),
         };

@@ -81,7 +81,8 @@ fn request(state: &State<'_>, trial: &Trial, seconds: f64) -> LoadRequest {
         connections: trial.load.connections,
         duration: Duration::from_secs_f64(seconds),
         timeout: Duration::from_secs_f64(trial.load.timeout_s.unwrap_or_default()),
-        rate: trial.load.rate,
+        rate: trial.load.rate.map(|rate| rate as f64),
+        start_at_us: None,
         protocol: daemon.map_or_else(String::new, |daemon| daemon.protocol.clone()),
         streams: trial.load.streams.unwrap_or(1),
     }
@@ -128,13 +129,15 @@ async fn start(
     seconds: f64,
     name: &str,
 ) -> Result<u64, TrialError> {
-    let mut invocation = find(&trial.load)?.invocation(&request(state, trial, seconds));
+    let tool = find(&trial.load)?;
+    let mut invocation = tool.invocation(&request(state, trial, seconds));
     let directory = format!("load/{}", trial.id);
     let files =
         invocation.files.into_iter().map(|file| WorkFile { path: file.name, bytes: file.contents.into_bytes() });
     client.ask(Request::PutFiles { directory: directory.clone(), files: files.collect() }).await?;
     let machine = state.campaign.plan.machines.iter().find(|machine| machine.name == trial.client);
-    if let Some(binary) = machine.and_then(|machine| machine.tools.get(&trial.load.tool)) {
+    let binary = machine.and_then(|machine| machine.tools.get(&trial.load.tool));
+    if let Some(binary) = binary {
         invocation.command.program.clone_from(binary);
     }
     let uses = trial.load.provision.iter().filter_map(|name| state.digests.get(name).cloned()).collect();
@@ -145,6 +148,7 @@ async fn start(
         directory: Some(directory),
         database: false,
         stream: true,
+        own: tool.is_own() && binary.is_none(),
     };
     match client.ask(Request::Start(request)).await? {
         Reply::Started { process, pid, command, .. } => {

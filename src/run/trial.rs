@@ -95,6 +95,7 @@ fn start_request(state: &State<'_>, daemon: &Daemon, index: usize) -> StartReque
         // A daemon may open its pool at its start, so it is given the database for `/index` as well.
         database: state.database.is_some(),
         stream: false,
+        own: false,
     }
 }
 

@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::command::Exit;
 
 /// Why a tool can't do what a scenario asks of it.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Error)]
 pub enum RequestError {
     /// No thread.
     #[error("at least one thread is needed")]
@@ -37,7 +37,7 @@ pub enum RequestError {
         /// The tool.
         tool: &'static str,
         /// What was asked.
-        rate: u64,
+        rate: f64,
     },
     /// No rate for a tool that needs one.
     #[error("{tool} needs a rate")]

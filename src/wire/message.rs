@@ -207,6 +207,9 @@ pub struct StartRequest {
     pub database: bool,
     /// Whether what it prints is sent on (a load generator) or only kept for [`Request::LogTail`] (a daemon).
     pub stream: bool,
+    /// Whether it is the agent's own program, wherever that lies, and not the one that the command names.
+    #[serde(default)]
+    pub own: bool,
 }
 
 /// Answers.

@@ -100,7 +100,7 @@ pub(super) fn check_tools(written: Written<'_>, diagnostics: &mut Diagnostics) {
     }
     for round in &written.scenario.rounds {
         let wanted = &round.load.tool;
-        let comes_alone = tool::find(&wanted.value).is_some_and(|tool| tool.package().is_none());
+        let comes_alone = tool::find(&wanted.value).is_some_and(|tool| tool.package().is_none() && !tool.is_own());
         let Some(machine) = machine_with(inventory, &round.from.value).filter(|_| comes_alone) else { continue };
         if !machine.tools.contains_key(&wanted.value) {
             diagnostics.push_unless_consequence(missing_tool(wanted, machine));
@@ -112,7 +112,12 @@ fn missing_tool(tool: &Placed<String>, machine: &Machine) -> Diagnostic {
     let (tool_name, machine_name) = (&tool.value, &machine.name.value);
     let message =
         format!("`{tool_name}` comes in no Debian package, and machine `{machine_name}` names no program for it");
-    let hint = format!("build it, and add tools = {{ {tool_name} = \"/absolute/path\" }} to [machine.{machine_name}]");
+    let own: Vec<&str> = tool::names().filter(|name| tool::find(name).is_some_and(|tool| tool.is_own())).collect();
+    let hint = format!(
+        "build it, and add tools = {{ {tool_name} = \"/absolute/path\" }} to [machine.{machine_name}]; or take `{}`, which each \
+         machine has",
+        own.join("`, `")
+    );
     Diagnostic::at(Code::MissingTool, &tool.place, message)
         .label("which program?")
         .also(&machine.name.place, "the load comes from this machine")

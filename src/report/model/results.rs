@@ -82,6 +82,7 @@ impl SectionKey {
             all_answers: rows.iter().filter_map(|row| row.figures.as_ref()).any(|f| f.successes() != f.requests),
             timed: rows.iter().any(|row| row.timed().is_some()),
             rate_asked: rows.iter().any(|row| row.rate_asked.is_some()),
+            lateness: rows.iter().filter_map(|row| row.figures.as_ref()).any(|f| f.send_lateness().is_some()),
         };
         let (alike, groups) = grouped(rows);
         Section {

@@ -143,6 +143,8 @@ pub struct Shows {
     pub timed: bool,
     /// A rate was asked for.
     pub rate_asked: bool,
+    /// The load generator tells how late it was itself.
+    pub lateness: bool,
 }
 
 /// Rows that are alike in every trait.
