@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::agent::Shim;
+use crate::cli::load::arguments::{HistArguments, LoadArguments};
+use crate::cli::truth::TruthArguments;
 
 /// Trustworthy end-to-end benchmarks of network daemons
 ///
@@ -72,6 +74,13 @@ pub enum Command {
     Report(OneRun),
     /// List the referee's rules
     Rules,
+    /// Load a server over HTTP, on time, with every error counted
+    ///
+    /// The built-in load generator. With -R it is an open loop: requests are due by a schedule, and latency counts from when
+    /// they were due. What it can't vouch for it calls INVALID, with the reason. wrk's and wrk2's flags mean the same here.
+    Load(Box<LoadArguments>),
+    /// Work with histograms of loads: merge those of several clients
+    Hist(HistArguments),
     /// Measure our own speed and cost, beside others in the same run
     Bench(BenchArguments),
     /// Print or write the JSON Schemas of scenario, daemon and inventory files
@@ -91,6 +100,12 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         write: Option<PathBuf>,
     },
+    /// A server whose behaviour is known, for holding load generators against it
+    ///
+    /// It does on purpose what servers do on bad days, counts all of it, and ends by itself. Its first line says where it
+    /// listens, its last one what it did.
+    #[command(hide = true)]
+    Truth(TruthArguments),
     /// Our binary at work on a machine; started by a controller
     #[command(hide = true)]
     Agent {

@@ -7,7 +7,9 @@ use clap::Parser;
 
 use crate::cli::arguments::{Arguments, Command};
 use crate::cli::error::Problem;
-use crate::cli::{agent, bench, campaign, clean, doctor, dry_run, exit, files, generated, restore, resume, stored};
+use crate::cli::{
+    agent, bench, campaign, clean, doctor, dry_run, exit, files, generated, hist, load, restore, resume, stored, truth,
+};
 
 /// Runs the command that the arguments ask for.
 pub fn main() -> ExitCode {
@@ -47,10 +49,13 @@ fn carry_out(arguments: Arguments) -> Result<u8, Problem> {
         Command::Show(wanted) => stored::show(&wanted, format),
         Command::Report(wanted) => stored::report(&wanted),
         Command::Rules => stored::rules(format),
+        Command::Load(wanted) => load::load(&wanted, format),
+        Command::Hist(wanted) => hist::hist(&wanted, format),
         Command::Bench(wanted) => bench::bench(&wanted, format),
         Command::Schema { write } => generated::schema(write.as_deref()),
         Command::Completions { shell } => generated::completions(shell),
         Command::Man { write } => generated::man(write.as_deref()),
+        Command::Truth(wanted) => truth::truth(&wanted),
         Command::Agent { state_dir } => agent::serve(state_dir),
         Command::Sweep { work } => agent::sweep(&work),
         Command::Limit => agent::limit(),

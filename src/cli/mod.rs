@@ -13,10 +13,13 @@ mod error;
 pub mod exit;
 mod files;
 mod generated;
+mod hist;
+mod load;
 mod main;
 mod restore;
 mod resume;
 mod signals;
 mod stored;
+mod truth;
 
 pub use main::main;

@@ -1,0 +1,17 @@
+//! `load`: the built-in load generator, from its arguments to what it prints.
+
+pub mod arguments;
+mod find;
+mod machine;
+mod output;
+mod read;
+mod requests;
+mod resolve;
+mod run;
+mod signals;
+mod url;
+mod words;
+mod wrong;
+
+pub use output::create;
+pub use run::load;
