@@ -224,6 +224,7 @@ fn answer(agent: &Agent, request: Request) -> Result<Reply, Failure> {
             let locks = [directory(agent)?, agent.tuning_place.clone()].map(|place| place.join("lock"));
             tuning::unlock(&locks, &agent.tuning_place, &id)
         }
+        Request::Clock => Ok(Reply::Clock { unix_us: unix_us() }),
         Request::Goodbye => Err(Failure::new("protocol", "goodbye is the main thread's to answer")),
     }
 }
@@ -419,6 +420,11 @@ fn stop_database(agent: &Agent) -> Result<Reply, Failure> {
     };
     let stopped = database::stop_and_remove(agent, &database)?;
     Ok(told(stopped, began))
+}
+
+fn unix_us() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn millis(duration: Duration) -> u64 {
