@@ -67,6 +67,7 @@ fn result() -> LoadResult {
         latency: times.clone(),
         service_time: times,
         send_lateness: TimesLine::default(),
+        connect_time: TimesLine::default(),
         surroundings: Surroundings::default(),
         is_valid: true,
         invalid_because: Vec::new(),

@@ -14,8 +14,6 @@ pub enum Unit {
     PerSecond,
     /// Microseconds.
     Us,
-    /// Milliseconds.
-    Ms,
     /// Per cent.
     Percent,
     /// Megabytes.
@@ -32,7 +30,6 @@ impl Unit {
             Self::PerCpuSecond => "per_cpu_s",
             Self::PerSecond => "per_s",
             Self::Us => "us",
-            Self::Ms => "ms",
             Self::Percent => "percent",
             Self::Mb => "mb",
             Self::Plain => "number",
@@ -48,7 +45,6 @@ impl Unit {
             Self::Us if value >= 10_000.0 => format!("{:.1} ms", value / 1e3),
             Self::Us if value >= 100.0 => format!("{} µs", count(value.round() as u64)),
             Self::Us => format!("{value:.1} µs"),
-            Self::Ms => format!("{value:.1} ms"),
             Self::Percent => format!("{value:.3} %"),
             Self::Mb => format!("{value:.2} MB"),
             Self::Plain => format!("{value:.2}"),

@@ -1,6 +1,5 @@
 //! Where the others come from: the PATH, a place that was named, or a package root in our cache, as campaigns have it.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +7,6 @@ use tokio::process::Command;
 
 use crate::cli::bench::load::arguments::LoadBenchArguments;
 use crate::cli::bench::say;
-use crate::cli::connect::Connector;
 use crate::cli::error::Problem;
 use crate::host::{Host, Link, LinkError, start_local};
 use crate::wire::{self, Reply, Request};
