@@ -168,7 +168,7 @@ fn what_is_wrong_is_told_with_its_place_and_a_way_out() {
     check(
         "${line:spaces}",
         "byte 1 of the path: line 2 of `spaces` holds the byte 0x20 \
-         (hint: write it as `%20`: no space or control byte can stand in a path)",
+         (hint: write it as `%20`: a path is printable ASCII without spaces and `#`)",
     );
 }
 

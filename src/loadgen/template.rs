@@ -255,7 +255,7 @@ impl Lines {
             return Err((format!("`{file}` has no lines"), "write one line for each value".to_owned()));
         }
         let is_unfit = |byte: &u8| match place {
-            Place::Path => *byte <= b' ' || *byte == 0x7f,
+            Place::Path => !byte.is_ascii_graphic() || *byte == b'#',
             Place::Header(_) => (*byte < b' ' && *byte != b'\t') || *byte == 0x7f,
             Place::Body => false,
         };
@@ -263,7 +263,7 @@ impl Lines {
             let Some(byte) = self.text[range.clone()].iter().find(|byte| is_unfit(byte)) else { continue };
             let message = format!("line {} of `{file}` holds the byte 0x{byte:02x}", index + 1);
             let hint = match place {
-                Place::Path => format!("write it as `%{byte:02X}`: no space or control byte can stand in a path"),
+                Place::Path => format!("write it as `%{byte:02X}`: a path is printable ASCII without spaces and `#`"),
                 _ => "take it away: no control byte can stand in a header".to_owned(),
             };
             return Err((message, hint));

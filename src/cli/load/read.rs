@@ -10,7 +10,6 @@ use crate::cli::load::url::{self, Url};
 use crate::cli::load::words::{Bounds, Rates, duration_within, list, rates, scaled, whole};
 use crate::cli::load::wrong::Found;
 use crate::loadgen::goal::Goal;
-use crate::loadgen::request::Requests;
 use crate::loadgen::schedule::Schedule;
 use crate::loadgen::settings::{Engine, Pace, Protocol, Settings, Target, Tls, Wait};
 use crate::metric::{counted, duration_us};
@@ -82,7 +81,7 @@ pub fn read(arguments: &LoadArguments, machine: &Machine, found: &mut Found) -> 
         Target { url: url.text.clone(), authority: url.authority.clone(), addresses: Vec::new(), tls: tls.flatten() };
     let settings = Settings {
         target,
-        requests: Requests::of(requests),
+        requests,
         threads: size.threads,
         connections: size.connections,
         duration: time.duration,

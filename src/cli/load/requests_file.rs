@@ -58,9 +58,7 @@ fn parse_requests(file: &Arc<SourceFile>, for_all: ForAll<'_>, diagnostics: &mut
         refuse_headers(&request.value, for_all, &mut found);
     }
     let specs: Vec<Spec> = written.iter().map(|request| request.value.spec(for_all, folder, &mut found)).collect();
-    let mut read_file =
-        |name: &str| read_bytes(&folder.join(name), MOST_BYTES).map_err(|problem| problem.at_the_file().message);
-    let requests = Requests::parse(specs, &mut read_file);
+    let requests = Requests::parse(specs, &mut |name| read_lines(&folder.join(name)));
     if let Err(errors) = &requests {
         found.extend(errors.iter().map(|error| written[error.request].value.diagnostic(error, file)));
     }
@@ -70,6 +68,11 @@ fn parse_requests(file: &Arc<SourceFile>, for_all: ForAll<'_>, diagnostics: &mut
     }
     diagnostics.push_all_of(&file.path, found);
     requests.ok().filter(|_| !diagnostics.has_errors())
+}
+
+/// Reads a file whose lines a placeholder stands for, or says why it can't be read.
+pub fn read_lines(path: &Path) -> Result<Vec<u8>, String> {
+    read_bytes(path, MOST_BYTES).map_err(|problem| problem.at_the_file().message)
 }
 
 /// The file's name and its JSON Schema, for editors.
