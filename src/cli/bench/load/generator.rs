@@ -109,7 +109,7 @@ impl Generator {
     fn seconds(&self, load: &Load) -> u64 {
         match (self, load.rate) {
             // What is measured after the calibration must be as long as others' loads with freezes, or three seconds.
-            (Self::Wrk2(_), Some(_)) => WRK2_CALIBRATES_S + load.seconds.max(3).min(30),
+            (Self::Wrk2(_), Some(_)) => WRK2_CALIBRATES_S + load.seconds.clamp(3, 30),
             _ => load.seconds,
         }
     }
