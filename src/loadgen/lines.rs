@@ -92,6 +92,40 @@ pub struct SecondTimes {
     pub histogram: Option<String>,
 }
 
+/// What came of one probe of a search, after its result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProbeLine {
+    /// Always `probe`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The rate that was tried.
+    pub rate_asked_per_s: f64,
+    /// Whether the goal held, the result is valid and the rate was kept.
+    pub holds: bool,
+    /// Why not, in sentences.
+    pub fails_because: Vec<String>,
+}
+
+/// What a search found: its last line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FoundLine {
+    /// Always `found`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What had to hold.
+    pub goal: String,
+    /// The highest rate that held. `null`: none did.
+    pub holds_at_per_s: Option<f64>,
+    /// The lowest rate that failed. `null`: none did.
+    pub fails_at_per_s: Option<f64>,
+    /// How many rates were tried.
+    pub probes_count: u64,
+    /// Whether the search came to its end.
+    pub is_whole: bool,
+}
+
 impl StartLine {
     /// The first line of a load.
     pub fn of(settings: &Settings, warnings: &[String]) -> Self {

@@ -19,6 +19,7 @@ pub mod request;
 pub mod response;
 pub mod result;
 pub mod schedule;
+pub mod schema;
 pub mod settings;
 pub mod stored;
 pub mod tally;
