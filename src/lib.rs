@@ -18,5 +18,6 @@ pub mod run;
 pub mod scenario;
 pub mod store;
 pub mod tool;
+pub mod truth;
 pub mod tuning;
 pub mod wire;

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::agent::Shim;
 use crate::cli::load::arguments::{HistArguments, LoadArguments};
+use crate::cli::truth::TruthArguments;
 
 /// Trustworthy end-to-end benchmarks of network daemons
 ///
@@ -99,6 +100,12 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         write: Option<PathBuf>,
     },
+    /// A server whose behaviour is known, for holding load generators against it
+    ///
+    /// It does on purpose what servers do on bad days, counts all of it, and ends by itself. Its first line says where it
+    /// listens, its last one what it did.
+    #[command(hide = true)]
+    Truth(TruthArguments),
     /// Our binary at work on a machine; started by a controller
     #[command(hide = true)]
     Agent {

@@ -8,7 +8,7 @@ use clap::Parser;
 use crate::cli::arguments::{Arguments, Command};
 use crate::cli::error::Problem;
 use crate::cli::{
-    agent, bench, campaign, clean, doctor, dry_run, exit, files, generated, hist, load, restore, resume, stored,
+    agent, bench, campaign, clean, doctor, dry_run, exit, files, generated, hist, load, restore, resume, stored, truth,
 };
 
 /// Runs the command that the arguments ask for.
@@ -55,6 +55,7 @@ fn carry_out(arguments: Arguments) -> Result<u8, Problem> {
         Command::Schema { write } => generated::schema(write.as_deref()),
         Command::Completions { shell } => generated::completions(shell),
         Command::Man { write } => generated::man(write.as_deref()),
+        Command::Truth(wanted) => truth::truth(&wanted),
         Command::Agent { state_dir } => agent::serve(state_dir),
         Command::Sweep { work } => agent::sweep(&work),
         Command::Limit => agent::limit(),

@@ -20,5 +20,6 @@ mod restore;
 mod resume;
 mod signals;
 mod stored;
+mod truth;
 
 pub use main::main;

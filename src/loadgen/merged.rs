@@ -81,6 +81,7 @@ pub fn merged(results: &[LoadResult]) -> Result<LoadResult, NotMerged> {
         latency: times(results, "latency", |result| &result.latency)?,
         service_time: times(results, "service time", |result| &result.service_time)?,
         send_lateness: times(results, "send lateness", |result| &result.send_lateness)?,
+        connect_time: times(results, "connect time", |result| &result.connect_time)?,
         surroundings: surroundings(results),
         clients_count: results.iter().map(|result| result.clients_count).sum(),
         ..first.clone()

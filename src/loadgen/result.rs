@@ -77,6 +77,7 @@ pub fn of(settings: &Settings, load: &Load) -> LoadResult {
         latency: line(&tally.latency, tally.bounded),
         service_time: line(&tally.service, service_bounds(tally)),
         send_lateness: line(&tally.lateness, 0),
+        connect_time: line(&tally.connecting, 0),
         surroundings: load.surroundings.clone(),
         is_valid: true,
         invalid_because: Vec::new(),

@@ -207,6 +207,7 @@ fn came() -> Vec<Field> {
         ("latency", figures(), "From when a request was due (in a closed loop: sent) until its answer was there."),
         ("service_time", figures(), "From when it was sent."),
         ("send_lateness", figures(), "From when a request could have been sent until it was: our own error."),
+        ("connect_time", figures(), "How long it took to make connections, the handshake of TLS included."),
         ("surroundings", object("What it cost us and what disturbed us.", &surroundings()), "What it cost."),
         ("is_valid", flag(), "Whether the figures mean what they say."),
         ("invalid_because", texts(), "Why not, in sentences."),

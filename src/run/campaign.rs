@@ -65,6 +65,8 @@ pub(in crate::run) struct State<'a> {
     pub database: Option<String>,
     /// What was set, as read back, by machine.
     pub tuned: BTreeMap<String, BTreeMap<String, String>>,
+    /// The limit of open files that what is started has, soft and hard, as read back, by machine.
+    pub open_files: BTreeMap<String, (u64, u64)>,
     /// Machines on which settings were begun to be made, or their own PostgreSQL to be prepared: if such a one's agent is
     /// lost, nobody knows what it left.
     pub touched: BTreeSet<String>,
@@ -115,6 +117,7 @@ where
         versions: BTreeMap::new(),
         database: None,
         tuned: BTreeMap::new(),
+        open_files: BTreeMap::new(),
         touched: BTreeSet::new(),
         work_dirs: BTreeMap::new(),
     };

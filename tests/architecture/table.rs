@@ -10,6 +10,7 @@ pub const MAY_USE: &[(&str, &[&str])] = &[
     ("tool", &["command", "metric"]),
     ("tuning", &["diagnostic"]),
     ("loadgen", &["metric"]),
+    ("truth", &[]),
     ("wire", &["command"]),
     ("host", &["wire"]),
     // `tool`: which load generators there are, their packages and their shortest loads decide what is planned.
@@ -50,6 +51,7 @@ pub const MAY_USE: &[(&str, &[&str])] = &[
             "run",
             "scenario",
             "store",
+            "truth",
             "wire",
         ],
     ),

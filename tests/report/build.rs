@@ -457,6 +457,7 @@ fn facts() -> Facts {
         boot_id: Some("6f0c3f1e-2f6b-4f0c-9a70-2f4d1c7f9f3e".to_owned()),
         virtualization: Some("kvm".to_owned()),
         cpu_governor: None,
+        cpu_turbo: None,
         nofile: Some((1_024, 1_048_576)),
         user: "bench".to_owned(),
         nameless: false,
