@@ -151,8 +151,17 @@ impl StartLine {
 impl SecondLine {
     /// The line of a second.
     pub fn of(second: &Second) -> Self {
+        Self::with(second, times_line::line(&second.latency, 0))
+    }
+
+    /// The same without its histogram, which takes time to encode.
+    pub fn shown(second: &Second) -> Self {
+        Self::with(second, times_line::figures(&second.latency, 0))
+    }
+
+    fn with(second: &Second, latency: TimesLine) -> Self {
         let TimesLine { samples_count, min_us, mean_us, p50_us, p90_us, p99_us, p99_9_us, max_us, histogram, .. } =
-            times_line::line(&second.latency, 0);
+            latency;
         Self {
             kind: "second".to_owned(),
             from_s: second.index,

@@ -13,9 +13,9 @@ pub fn schema() -> (&'static str, Value) {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "timetrial load",
         "description": "A line of `timetrial load --message-format json`. The last one of a load is its result.",
-        "oneOf": ["start", "second", "result", "probe", "found"]
-            .map(|kind| json!({ "$ref": format!("#/definitions/{kind}") })),
     });
+    let kinds = ["start", "second", "result", "probe", "found"];
+    schema["oneOf"] = kinds.map(|kind| json!({ "$ref": format!("#/definitions/{kind}") })).into_iter().collect();
     schema["definitions"] = json!({
         "start": object("What was asked for: the first line.", &start()),
         "second": object("One second of a load. After its duration, answers may still come.", &second()),

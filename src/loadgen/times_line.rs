@@ -39,6 +39,12 @@ pub enum NoHistogram {
 /// The figures of a histogram, of which so many times are lower bounds. Percentiles beyond which no sample stands are left
 /// out: the 99.9th of 100 samples is its largest under another name.
 pub fn line(times: &Times, lower_bounds: u64) -> TimesLine {
+    let histogram = if times.is_empty() { None } else { encoded(times) };
+    TimesLine { histogram, ..figures(times, lower_bounds) }
+}
+
+/// The same without the histogram itself: for whoever only shows them.
+pub fn figures(times: &Times, lower_bounds: u64) -> TimesLine {
     let samples = times.len();
     if samples == 0 {
         return TimesLine::default();
@@ -62,7 +68,7 @@ pub fn line(times: &Times, lower_bounds: u64) -> TimesLine {
         p99_9_us: percentile(99.9),
         p99_99_us: percentile(99.99),
         max_us: Some(us(times.max())),
-        histogram: encoded(times),
+        histogram: None,
     }
 }
 

@@ -20,7 +20,8 @@ enum Event {
 
 fn event() -> impl Strategy<Value = Event> {
     let status = prop::sample::select(vec![200_u16, 200, 200, 304, 404, 500]);
-    let fault = prop::sample::select(vec![Fault::Receive(104), Fault::Timeout, Fault::ClosedInAnswer, Fault::Parse("x")]);
+    let fault =
+        prop::sample::select(vec![Fault::Receive(104), Fault::Timeout, Fault::ClosedInAnswer, Fault::Parse("x")]);
     let time = 1_u64..4_000_000_000_000;
     prop_oneof![
         4 => (status, 1_u64..900_000, time.clone())
@@ -132,7 +133,9 @@ fn files_are_read_by_what_they_hold() {
         other => panic!("{other:?}"),
     };
     assert_eq!(histograms(&format!("{text}\n{text}\n")), 2);
-    let log = format!("#[Logged with x]\n\"StartTimestamp\",\"Interval_Length\"\n0.127,1.007,2.769,{text}\n1.1,1.0,2.7,{text}\n");
+    let log = format!(
+        "#[Logged with x]\n\"StartTimestamp\",\"Interval_Length\"\n0.127,1.007,2.769,{text}\n1.1,1.0,2.7,{text}\n"
+    );
     assert_eq!(histograms(&log), 2);
     assert_eq!(histograms(&log.replace("\n0.127", "\nTag=A,0.127").replace("\n1.1", "\nTag=A,1.1")), 2);
     let tagged = log.replace("\n0.127", "\nTag=A,0.127");
@@ -149,9 +152,15 @@ fn files_that_hold_something_else_are_told() {
     check("", "it holds neither");
     check("\n# only a comment\n", "it holds neither");
     check("hello\n", "line 1: it is no HdrHistogram");
-    check("{\"type\":\"second\"}\n", "its last line is no result of a load, so the load did not end: it is of type second");
+    check(
+        "{\"type\":\"second\"}\n",
+        "its last line is no result of a load, so the load did not end: it is of type second",
+    );
     check("{\"type\":\"res", "its last line is no result of a load, so the load did not end: EOF");
-    check("{\"type\":\"result\",\"format\":1}", "its last line is no result of a load, so the load did not end: missing field");
+    check(
+        "{\"type\":\"result\",\"format\":1}",
+        "its last line is no result of a load, so the load did not end: missing field",
+    );
     let newer = json(&LoadResult { format: 2, tool: "timetrial 9.0.0".to_owned(), ..fixture::good() });
     check(&newer, "its format is 2, and this program reads up to 1: timetrial 9.0.0 reads it");
 }

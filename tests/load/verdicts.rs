@@ -45,7 +45,10 @@ fn each_doubt_is_a_sentence() {
         "the p99 of our own send lateness is 2.30 ms, above the bound of 1.00 ms: requests left late by our fault, and \
          latencies contain that",
     );
-    check(|_, load| load.tally.connections_most = 60, "64 connections were asked for, and at most 60 were open at once");
+    check(
+        |_, load| load.tally.connections_most = 60,
+        "64 connections were asked for, and at most 60 were open at once",
+    );
     check(
         |_, load| load.surroundings.busiest_thread_cpu_us = 28_900_000,
         "our busiest thread used 96 % of a processor: it can't have kept its schedule (hint: more threads, or more clients)",

@@ -7,7 +7,7 @@ use crate::cli::error::Problem;
 use crate::cli::exit;
 use crate::cli::load::output::Files;
 use crate::cli::load::read::Search;
-use crate::cli::load::run::one;
+use crate::cli::load::run::{One, one};
 use crate::cli::load::signals::STOP;
 use crate::cli::main::print;
 use crate::diagnostic::printable;
@@ -33,7 +33,7 @@ pub fn find(settings: &Settings, wanted: &Search, format: Format, files: &mut Fi
             break;
         }
         let settings = Settings { pace: Pace::Open(schedule), ..settings.clone() };
-        let (result, _) = one(&settings, &[], format, files)?;
+        let One { result, .. } = one(&settings, &[], format, files)?;
         if STOP.is_asked() {
             break;
         }

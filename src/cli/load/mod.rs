@@ -9,6 +9,8 @@ mod requests;
 mod resolve;
 mod run;
 mod signals;
+#[cfg(test)]
+mod tests;
 mod url;
 mod words;
 mod wrong;

@@ -13,7 +13,7 @@ use crate::loadgen::goal::Goal;
 use crate::loadgen::request::Requests;
 use crate::loadgen::schedule::Schedule;
 use crate::loadgen::settings::{Engine, Pace, Protocol, Settings, Target, Tls, Wait};
-use crate::metric::{counted, duration_us};
+use crate::metric::{count, counted, duration_us};
 
 /// The rate of the first probe, where none is said.
 const FIRST_RATE: f64 = 1_000.0;
@@ -318,7 +318,7 @@ fn carried(settings: &Settings, found: &mut Found) {
         return;
     }
     let [rate, all] = [largest, largest * settings.timeout.as_secs_f64()].map(crate::metric::rate);
-    let at_once = crate::metric::rate(places);
+    let at_once = count(places as u64);
     found.warn(format!(
         "{at_once} requests at once carry {rate}/s only while an answer takes less than {} on average ({at_once} / {rate}/s); \
          others wait for a connection, and that wait is latency. Answers as slow as the time limit of {} would take {all} \
