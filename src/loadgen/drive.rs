@@ -13,7 +13,7 @@ use crate::loadgen::settings::{Engine, Pace, Protocol, Settings};
 use crate::loadgen::surroundings::{Cpu, Machine};
 use crate::loadgen::tally::{Second, Tally};
 use crate::loadgen::thread::{Common, Gate};
-use crate::loadgen::worker::Worker;
+use crate::loadgen::worker::{SILENT, Worker};
 use crate::loadgen::{epoll, http2, scheduler, tls, uring};
 use crate::metric::Surroundings;
 
@@ -287,7 +287,7 @@ fn hint(fault: Fault) -> Option<String> {
         Fault::Tls("nobody we trust has signed the certificate") => {
             "name the authority's certificate by --cacert FILE, or take any by --insecure"
         }
-        Fault::Tls("what came is no TLS") => "this port speaks plain HTTP: http:// instead of https://",
+        Fault::Tls("what came is no TLS" | SILENT) => "this port may speak plain HTTP: http:// instead of https://",
         Fault::Tls(_) => "`openssl s_client -connect HOST:PORT` shows what the server offers",
         _ => return None,
     };

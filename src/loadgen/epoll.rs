@@ -48,6 +48,9 @@ pub struct Engine<'a> {
     stamps: Stamps,
     is_stamped: bool,
     sleep: Sleep,
+    is_open_loop: bool,
+    /// The clock as it was read last: reading it costs, so that is done where something may have taken long.
+    now: u64,
 }
 
 impl<'a> Engine<'a> {
@@ -67,6 +70,8 @@ impl<'a> Engine<'a> {
             control: nix::cmsg_space!(nix::sys::time::TimeSpec),
             stamps: Stamps::new(),
             is_stamped: addresses.iter().all(|address| matches!(address, Address::Tcp(_))),
+            is_open_loop: common.settings.pace.is_open_loop(),
+            now: now_ns(),
             common,
         })
     }
@@ -80,7 +85,8 @@ impl<'a> Engine<'a> {
         }
         if let Some((start, duration)) = gate.pass(self.worker.open()) {
             self.worker.begin(start, duration);
-            while !self.worker.is_done(now_ns()) {
+            self.now = now_ns();
+            while !self.worker.is_done(self.now) {
                 if self.common.stop.is_asked() {
                     self.worker.stop(now_ns());
                     break;
@@ -96,11 +102,13 @@ impl<'a> Engine<'a> {
 
     /// Does what is to be done, waits, and takes what has happened.
     fn turn(&mut self, events: &mut Vec<epoll::Event>, deadline: u64) {
-        let now = self.pump();
-        self.stamps.look(now);
+        self.pump();
+        self.stamps.look(self.now);
         events.clear();
         let wake = self.worker.wake_ns().min(deadline);
-        if self.sleep.wait(&self.epoll, events, wake, now).is_err() {
+        let waited = self.sleep.wait(&self.epoll, events, wake, self.now);
+        self.now = now_ns();
+        if waited.is_err() {
             return;
         }
         for event in events.iter() {
@@ -113,20 +121,22 @@ impl<'a> Engine<'a> {
             self.happened(slot, flags);
             self.pump();
         }
-        let now = now_ns();
-        while let Some(slot) = self.worker.expired(now) {
+        while let Some(slot) = self.worker.expired(self.now) {
             self.close(slot);
         }
     }
 
     /// Does all that can be done now.
-    fn pump(&mut self) -> u64 {
+    fn pump(&mut self) {
         loop {
-            let now = now_ns();
-            match self.worker.next(now) {
-                Step::Nothing => return now,
+            match self.worker.next(self.now) {
+                Step::Nothing => return,
                 Step::Open(slot) => self.open(slot),
                 Step::Send(slot) => self.send(slot),
+            }
+            // In a closed loop nothing becomes due by itself.
+            if self.is_open_loop {
+                self.now = now_ns();
             }
         }
     }
@@ -167,6 +177,7 @@ impl<'a> Engine<'a> {
         let mut out = Vec::new();
         match Session::new(config, name, &mut out) {
             Ok(session) => {
+                self.worker.shakes_hands(slot);
                 self.lines[slot as usize].session = Some(session);
                 self.put(slot, &out);
             }
@@ -175,7 +186,8 @@ impl<'a> Engine<'a> {
     }
 
     fn connected(&mut self, slot: u32) {
-        if self.worker.connected(slot, now_ns()) {
+        self.now = now_ns();
+        if self.worker.connected(slot, self.now) {
             self.send(slot);
         }
     }
@@ -183,7 +195,7 @@ impl<'a> Engine<'a> {
     fn send(&mut self, slot: u32) {
         let line = &mut self.lines[slot as usize];
         let Some(socket) = &line.socket else { return };
-        let at = now_ns();
+        let at = self.now;
         let bytes = self.worker.bytes(slot);
         let length = bytes.len();
         let (sent, whole) = match &mut line.session {
@@ -282,7 +294,8 @@ impl<'a> Engine<'a> {
             } else {
                 socket::receive(socket, &mut self.buffer)
             };
-            let now = now_ns();
+            self.now = now_ns();
+            let now = self.now;
             let received = match received {
                 Ok(received) => received,
                 Err(Errno::AGAIN) => return,

@@ -43,6 +43,9 @@ pub struct Engine<'a> {
     stamps: Stamps,
     is_stamped: bool,
     together: usize,
+    is_open_loop: bool,
+    /// The clock as it was read last.
+    now: u64,
 }
 
 /// Why this load can't be made by this engine, if it can't.
@@ -73,6 +76,8 @@ impl<'a> Engine<'a> {
             next_address: first,
             stamps: Stamps::new(),
             is_stamped: true,
+            is_open_loop: !is_closed,
+            now: now_ns(),
             common,
         })
     }
@@ -85,7 +90,8 @@ impl<'a> Engine<'a> {
         }
         if let Some((start, duration)) = gate.pass(self.worker.open()) {
             self.worker.begin(start, duration);
-            while !self.worker.is_done(now_ns()) {
+            self.now = now_ns();
+            while !self.worker.is_done(self.now) {
                 if self.common.stop.is_asked() {
                     self.worker.stop(now_ns());
                     break;
@@ -101,32 +107,35 @@ impl<'a> Engine<'a> {
     }
 
     fn turn(&mut self, deadline: u64) {
-        let now = self.pump();
-        self.stamps.look(now);
-        let left = self.worker.wake_ns().min(deadline).saturating_sub(now).min(1_000_000_000);
+        self.pump();
+        self.stamps.look(self.now);
+        let left = self.worker.wake_ns().min(deadline).saturating_sub(self.now).min(1_000_000_000);
         // Waiting for several is for the steady state only: nothing else is due then.
         let want = if left > 1_000_000 { self.together } else { 1 };
-        if self.ring.wait(want, TOGETHER_US, left / 1_000_000_000, (left % 1_000_000_000) as u32).is_err() {
+        let waited = self.ring.wait(want, TOGETHER_US, left / 1_000_000_000, (left % 1_000_000_000) as u32);
+        self.now = now_ns();
+        if waited.is_err() {
             return;
         }
         while let Some(done) = self.ring.next() {
             self.happened(done);
             self.pump();
         }
-        let now = now_ns();
-        while let Some(slot) = self.worker.expired(now) {
+        while let Some(slot) = self.worker.expired(self.now) {
             self.close(slot);
         }
     }
 
     /// Begins all that can be begun now.
-    fn pump(&mut self) -> u64 {
+    fn pump(&mut self) {
         loop {
-            let now = now_ns();
-            match self.worker.next(now) {
-                Step::Nothing => return now,
+            match self.worker.next(self.now) {
+                Step::Nothing => return,
                 Step::Open(slot) => self.open(slot),
-                Step::Send(slot) => self.send(slot, now),
+                Step::Send(slot) => self.send(slot, self.now),
+            }
+            if self.is_open_loop {
+                self.now = now_ns();
             }
         }
     }
@@ -221,7 +230,8 @@ impl<'a> Engine<'a> {
             return;
         };
         let (bytes, unix) = self.ring.bytes(buffer, done.result);
-        let now = now_ns();
+        self.now = now_ns();
+        let now = self.now;
         let at = unix.map_or(now, |unix| self.stamps.place(unix, self.worker.earliest_ns(slot), now));
         let is_end = bytes.is_empty();
         let after = if is_end { After::More } else { self.worker.received(slot, bytes, at) };

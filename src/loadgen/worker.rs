@@ -14,6 +14,9 @@ use crate::loadgen::slots::{Phase, Slots};
 use crate::loadgen::tally::{Second, Tally, add};
 use crate::loadgen::worker_end::SECOND_NS;
 
+/// Why a handshake was given up that had begun.
+pub const SILENT: &str = "the handshake of TLS did not end within the time limit";
+
 /// What an engine is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -41,6 +44,8 @@ pub enum After {
 pub(in crate::loadgen) struct Connection {
     pub(in crate::loadgen) reader: Reader,
     pub(in crate::loadgen) is_open: bool,
+    /// Whether its handshake of TLS goes on.
+    pub(in crate::loadgen) is_shaking: bool,
     /// Whether there was one before it in its slot.
     pub(in crate::loadgen) was_made: bool,
     /// Whether a request is assigned to it, and whether it was sent.
@@ -146,7 +151,9 @@ impl<'a> Worker<'a> {
         if now >= self.second_end_ns {
             self.roll(now);
         }
-        if self.is_sending && now >= self.end_ns {
+        // What was due in time and could have been sent then is sent even if we are late ourselves.
+        let is_owed = self.due.is_open_loop() && self.due.next_ns() < self.end_ns && self.slots.any_idle();
+        if self.is_sending && now >= self.end_ns && !is_owed {
             self.end_sending(now);
         }
         if self.is_fresh {
@@ -219,6 +226,7 @@ impl<'a> Worker<'a> {
     pub fn connected(&mut self, slot: u32, now: u64) -> bool {
         let connection = &mut self.connections[slot as usize];
         connection.is_open = true;
+        connection.is_shaking = false;
         connection.carried = 0;
         let was_made = std::mem::replace(&mut connection.was_made, true);
         if self.counts_slots {
@@ -233,6 +241,11 @@ impl<'a> Worker<'a> {
         self.slots.free(slot);
         connection.free_ns = now;
         false
+    }
+
+    /// A connection is made but for the handshake of TLS, which goes on now.
+    pub fn shakes_hands(&mut self, slot: u32) {
+        self.connections[slot as usize].is_shaking = true;
     }
 
     /// Counts a connection that was made.
@@ -355,7 +368,7 @@ impl<'a> Worker<'a> {
         let connection = &mut self.connections[slot as usize];
         let since = if connection.asked { connection.due_ns } else { self.slots.since_ns(slot) };
         let had_worked = connection.worked;
-        let is_timeout = matches!(fault, Fault::Timeout | Fault::ConnectTimeout);
+        let is_timeout = matches!(fault, Fault::Timeout | Fault::ConnectTimeout | Fault::Tls(SILENT));
         let waited = at.saturating_sub(since);
         self.tally.fault(fault, waited);
         self.second.faults += 1;
@@ -388,6 +401,7 @@ impl<'a> Worker<'a> {
         let connection = &mut self.connections[slot as usize];
         connection.asked = false;
         connection.sent = false;
+        connection.is_shaking = false;
         connection.free_ns = now;
         if std::mem::take(&mut connection.is_open) && self.counts_slots {
             self.open -= 1;
@@ -410,8 +424,13 @@ impl<'a> Worker<'a> {
         if self.slots.since_ns(slot).saturating_add(self.timeout_ns) > now {
             return None;
         }
-        let is_open = self.connections[slot as usize].is_open;
-        self.fail(slot, if is_open { Fault::Timeout } else { Fault::ConnectTimeout }, now);
+        let connection = &self.connections[slot as usize];
+        let fault = match (connection.is_open, connection.is_shaking) {
+            (true, _) => Fault::Timeout,
+            (false, true) => Fault::Tls(SILENT),
+            (false, false) => Fault::ConnectTimeout,
+        };
+        self.fail(slot, fault, now);
         Some(slot)
     }
 

@@ -51,6 +51,7 @@ pub const MAY_USE: &[(&str, &[&str])] = &[
             "run",
             "scenario",
             "store",
+            "tool",
             "truth",
             "wire",
         ],
