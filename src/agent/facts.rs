@@ -7,7 +7,8 @@ use std::path::Path;
 
 use crate::agent::identity::Identity;
 use crate::agent::procfs;
-use crate::wire::Facts;
+use crate::agent::tuning::Kernel;
+use crate::wire::{Facts, GOVERNOR, TURBO};
 
 /// Kernel settings that bear on a benchmark over TCP.
 const SYSCTL: [&str; 22] = [
@@ -42,6 +43,7 @@ const NEEDED: [&str; 3] = ["apt-get", "dpkg-deb", "apt-cache"];
 pub fn read(state_directory: &Path, identity: &Identity, nameless: bool) -> Facts {
     let memory = memory().map(|machine| bounded(machine, &limits(Path::new(CGROUPS), &own_cgroups())));
     let (distribution, suite) = os_release();
+    let kernel = Kernel::default();
     Facts {
         hostname: text("/proc/sys/kernel/hostname"),
         distribution,
@@ -57,7 +59,8 @@ pub fn read(state_directory: &Path, identity: &Identity, nameless: bool) -> Fact
         uptime_s: text("/proc/uptime").and_then(|line| line.split('.').next()?.parse().ok()),
         boot_id: procfs::boot_id(),
         virtualization: virtualization(),
-        cpu_governor: text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        cpu_governor: kernel.read(GOVERNOR),
+        cpu_turbo: kernel.read(TURBO),
         nofile: nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).ok(),
         user: identity.name.clone(),
         nameless,

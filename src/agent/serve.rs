@@ -27,6 +27,9 @@ enum Wake {
     Alone,
 }
 
+/// What runs here, and in the shim.
+const OWN_PROGRAM: &str = "/proc/self/exe";
+
 type Out = Arc<Mutex<Box<dyn Write + Send>>>;
 
 /// How long daemons get when the controller is gone: with the search for leftovers, everything ends well under 15 s.
@@ -221,6 +224,7 @@ fn answer(agent: &Agent, request: Request) -> Result<Reply, Failure> {
             let locks = [directory(agent)?, agent.tuning_place.clone()].map(|place| place.join("lock"));
             tuning::unlock(&locks, &agent.tuning_place, &id)
         }
+        Request::Clock => Ok(Reply::Clock { unix_us: unix_us() }),
         Request::Goodbye => Err(Failure::new("protocol", "goodbye is the main thread's to answer")),
     }
 }
@@ -292,7 +296,7 @@ fn kill_of_both(agent: &Agent, work: &Path) -> Vec<String> {
     if let Some(identity) = agent.changed_identity() {
         let start = Start {
             label: "the search for what a dead agent left".to_owned(),
-            program: PathBuf::from("/proc/self/exe"),
+            program: PathBuf::from(OWN_PROGRAM),
             arguments: vec!["sweep".into(), work.into()],
             environment: std::collections::BTreeMap::new(),
             directory: PathBuf::from("/"),
@@ -343,7 +347,15 @@ fn start(agent: &Agent, request: StartRequest) -> Result<Reply, Failure> {
     let work = state.work.display().to_string();
     let fill = |text: &str| text.replace("{work}", &work);
     environment.extend(request.command.environment.iter().map(|(name, value)| (name.into(), fill(value).into())));
-    let program = resolve(&fill(&request.command.program), &environment)?;
+    let (program, shown) = if request.own {
+        // By the kernel's own link: it leads to what runs here, also for a user who may not walk there, and also where
+        // the file was replaced meanwhile.
+        let own = std::env::current_exe().map_or_else(|_| PathBuf::from("timetrial"), PathBuf::from);
+        (PathBuf::from(OWN_PROGRAM), own)
+    } else {
+        let program = resolve(&fill(&request.command.program), &environment)?;
+        (program.clone(), program)
+    };
     let arguments: Vec<String> = request.command.arguments.iter().map(|argument| fill(argument)).collect();
     let directory = match &request.directory {
         Some(directory) => state.work.join(inside(directory)?),
@@ -354,7 +366,7 @@ fn start(agent: &Agent, request: StartRequest) -> Result<Reply, Failure> {
         if request.stream { (Signal::SIGINT, PassOn::Notices) } else { (Signal::SIGTERM, PassOn::Nothing) };
     let start = Start {
         label: request.label,
-        program: program.clone(),
+        program,
         arguments: arguments.iter().map(Into::into).collect(),
         environment,
         directory,
@@ -364,7 +376,7 @@ fn start(agent: &Agent, request: StartRequest) -> Result<Reply, Failure> {
         pass_on,
     };
     let process = agent.processes.start(start, polite)?;
-    let command = std::iter::once(program.display().to_string()).chain(arguments).collect();
+    let command = std::iter::once(shown.display().to_string()).chain(arguments).collect();
     agent.processes.with(process, |entry| Reply::Started {
         process,
         pid: entry.pid,
@@ -408,6 +420,11 @@ fn stop_database(agent: &Agent) -> Result<Reply, Failure> {
     };
     let stopped = database::stop_and_remove(agent, &database)?;
     Ok(told(stopped, began))
+}
+
+fn unix_us() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::agent::Shim;
 use crate::cli::bench::LoadBenchArguments;
+use crate::cli::load::arguments::{HistArguments, LoadArguments};
 use crate::cli::truth::TruthArguments;
 
 /// Trustworthy end-to-end benchmarks of network daemons
@@ -74,9 +75,16 @@ pub enum Command {
     Report(OneRun),
     /// List the referee's rules
     Rules,
+    /// Load a server over HTTP, on time, with every error counted
+    ///
+    /// The built-in load generator. With -R it is an open loop: requests are due by a schedule, and latency counts from when
+    /// they were due. What it can't vouch for it calls INVALID, with the reason. wrk's and wrk2's flags mean the same here.
+    Load(Box<LoadArguments>),
+    /// Work with histograms of loads: merge those of several clients
+    Hist(HistArguments),
     /// Measure our own speed and cost, beside others in the same run
     Bench(BenchArguments),
-    /// Print or write the JSON Schemas of scenario, daemon and inventory files
+    /// Print or write the JSON Schemas: scenario, daemon, inventory and requests files, and the lines of a load
     Schema {
         /// Write them into this directory instead
         #[arg(long, value_name = "DIR")]

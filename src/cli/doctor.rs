@@ -232,6 +232,7 @@ fn lines(facts: &Facts, place: &str) -> Vec<String> {
     lines
         .extend(facts.virtualization.iter().map(|kind| format!("{kind}: its neighbours can be heard in every figure")));
     lines.extend(facts.cpu_governor.iter().map(|governor| format!("frequency governor {governor}")));
+    lines.extend(facts.cpu_turbo.iter().map(|turbo| format!("turbo {turbo}")));
     lines
 }
 

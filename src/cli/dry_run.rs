@@ -35,7 +35,7 @@ pub fn dry_run(arguments: &RunArguments, format: Format) -> Result<u8, Problem> 
     });
     let looked = looked.map_err(|error| {
         let reason = error.reason();
-        let problem = Problem::new(exit::NOT_FIT, anyhow::anyhow!("{}", reason.message));
+        let problem = Problem::new(exit::NOT_FIT, anyhow::anyhow!("{}", reason.message)).detail(reason.detail);
         reason.hint.into_iter().fold(problem, Problem::hint)
     })?;
     print(&match format {

@@ -12,6 +12,7 @@ pub struct Problem {
     /// The exit code.
     pub code: u8,
     error: anyhow::Error,
+    detail: Vec<String>,
     hint: Option<String>,
     /// What was printed already needs no repeating.
     silent: bool,
@@ -20,17 +21,23 @@ pub struct Problem {
 impl Problem {
     /// A problem with this exit code.
     pub fn new(code: u8, error: impl Into<anyhow::Error>) -> Self {
-        Self { code, error: error.into(), hint: None, silent: false }
+        Self { code, error: error.into(), detail: Vec::new(), hint: None, silent: false }
     }
 
     /// One whose story was told already.
     pub fn told(code: u8) -> Self {
-        Self { code, error: anyhow::anyhow!("told"), hint: None, silent: true }
+        Self { silent: true, ..Self::new(code, anyhow::anyhow!("told")) }
     }
 
     /// With another exit code.
     pub fn with_code(self, code: u8) -> Self {
         Self { code, ..self }
+    }
+
+    /// With what belongs to it, in lines.
+    pub fn detail(mut self, lines: impl IntoIterator<Item = String>) -> Self {
+        self.detail.extend(lines);
+        self
     }
 
     /// With what to do.
@@ -47,6 +54,9 @@ impl Problem {
         let mut text = format!("error: {}", printable(&self.error.to_string()));
         for cause in self.error.chain().skip(1) {
             let _ = write!(text, "\n  because: {}", printable(&cause.to_string()));
+        }
+        for line in &self.detail {
+            let _ = write!(text, "\n  | {}", printable(line));
         }
         if let Some(hint) = &self.hint {
             let _ = write!(text, "\n  (hint: {})", printable(hint));
@@ -91,5 +101,21 @@ impl From<ResumeError> for Problem {
 impl From<std::io::Error> for Problem {
     fn from(error: std::io::Error) -> Self {
         Self::new(exit::FAILED, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_is_told_with_all_that_belongs_to_it() {
+        let error = anyhow::anyhow!("no such file").context("can't read it");
+        let problem = Problem::new(exit::NOT_FIT, error).detail(["and \u{1b}another".to_owned()]).hint("look there");
+        assert_eq!(
+            problem.text(),
+            "error: can't read it\n  because: no such file\n  | and \\x1banother\n  (hint: look there)"
+        );
+        assert_eq!(Problem::told(exit::FAILED).text(), "");
     }
 }

@@ -8,7 +8,7 @@ use clap::Parser;
 use crate::cli::arguments::{Arguments, Command};
 use crate::cli::error::Problem;
 use crate::cli::{
-    agent, bench, campaign, clean, doctor, dry_run, exit, files, generated, restore, resume, stored, truth,
+    agent, bench, campaign, clean, doctor, dry_run, exit, files, generated, hist, load, restore, resume, stored, truth,
 };
 
 /// Runs the command that the arguments ask for.
@@ -49,6 +49,8 @@ fn carry_out(arguments: Arguments) -> Result<u8, Problem> {
         Command::Show(wanted) => stored::show(&wanted, format),
         Command::Report(wanted) => stored::report(&wanted),
         Command::Rules => stored::rules(format),
+        Command::Load(wanted) => load::load(&wanted, format),
+        Command::Hist(wanted) => hist::hist(&wanted, format),
         Command::Bench(wanted) => bench::bench(&wanted, format),
         Command::Schema { write } => generated::schema(write.as_deref()),
         Command::Completions { shell } => generated::completions(shell),

@@ -13,6 +13,8 @@ mod error;
 pub mod exit;
 mod files;
 mod generated;
+mod hist;
+mod load;
 mod main;
 mod restore;
 mod resume;

@@ -177,10 +177,9 @@ fn words(error: &LinkError) -> String {
 }
 
 fn problem(error: LinkError) -> Problem {
-    let hint = failure(&error).and_then(|failure| failure.hint.clone());
-    let message = failure(&error).map_or_else(|| error.to_string(), |failure| failure.message.clone());
-    let problem = Problem::new(exit::NOT_FIT, anyhow::anyhow!("{message}"));
-    hint.into_iter().fold(problem, Problem::hint)
+    let Some(failure) = failure(&error) else { return Problem::new(exit::NOT_FIT, error) };
+    let problem = Problem::new(exit::NOT_FIT, anyhow::anyhow!("{}", failure.message)).detail(failure.detail.clone());
+    failure.hint.clone().into_iter().fold(problem, Problem::hint)
 }
 
 /// What an agent says of its restoring.

@@ -2,9 +2,11 @@
 
 mod json;
 mod lines;
+mod load;
 mod progress;
 mod screen;
 mod tuning;
 
+pub use load::{LoadBar, LoadMoment};
 pub use screen::{Display, Style};
 pub use tuning::{left_undone, put_back, still_changed, to_undo};

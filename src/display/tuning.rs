@@ -3,7 +3,7 @@
 use crate::diagnostic::printable;
 use crate::event::{Happening, Sum, SumVerdict};
 use crate::metric::{counted, duration_ms};
-use crate::wire::{Change, Left, Outcome, PutBack, Tuned, Undone};
+use crate::wire::{Change, GOVERNOR, Left, Outcome, PutBack, TURBO, Tuned, Undone};
 
 /// The lines of an event.
 pub fn of(event: &Happening) -> Vec<String> {
@@ -147,10 +147,18 @@ pub fn put_back(entry: &PutBack) -> String {
                 "left alone: {name} is {found}, by somebody else's hand (hint: look at it; once nobody needs it, remove it and start PostgreSQL anew)"
             )
         }
-        Outcome::LeftAlone => format!(
-            "left alone: {name} is {found}, which somebody else set meanwhile; before us it was {before} (hint: to put that back, \
-             sysctl -w '{name}={before}')"
-        ),
+        Outcome::LeftAlone => {
+            // These two are no sysctls: they are files of each processor, or of its driver.
+            let hint = if [GOVERNOR, TURBO].contains(&name.as_ref()) {
+                "set it again below /sys/devices/system/cpu".to_owned()
+            } else {
+                format!("sysctl -w '{name}={before}'")
+            };
+            format!(
+                "left alone: {name} is {found}, which somebody else set meanwhile; before us it was {before} (hint: to put \
+                 that back, {hint})"
+            )
+        }
         Outcome::UndoneByBoot => format!("undone by a start of the machine: {name}, before us {before}"),
         Outcome::Failed { why } => format!("NOT put back: {name} is {found} and was {before}: {}", printable(why)),
     }
@@ -184,6 +192,18 @@ mod tests {
                 "    a.b stays 0: so it is",
             ]
         );
+    }
+
+    #[test]
+    fn nobody_is_sent_to_set_a_governor_by_sysctl() {
+        let line = |name: &str| {
+            let name = name.to_owned();
+            put_back(&PutBack { name, found: some("b"), before: some("a"), outcome: Outcome::LeftAlone })
+        };
+        assert!(line("a.b").ends_with("(hint: to put that back, sysctl -w 'a.b=a')"), "{}", line("a.b"));
+        for name in [GOVERNOR, TURBO] {
+            assert!(line(name).ends_with("set it again below /sys/devices/system/cpu)"), "{}", line(name));
+        }
     }
 
     #[test]

@@ -115,3 +115,10 @@ pub enum Wait {
     /// A wake-up for each tick of 250 µs: less CPU, and still uniform over ticks.
     Economy,
 }
+
+impl Pace {
+    /// Whether requests are due by a schedule.
+    pub fn is_open_loop(&self) -> bool {
+        matches!(self, Self::Open(_))
+    }
+}

@@ -74,6 +74,8 @@ pub struct Tally {
     pub service: Times,
     /// From when it was due until it was sent, but for the time in which no connection was free: our own error.
     pub lateness: Times,
+    /// How long it took to make connections.
+    pub connecting: Times,
     /// Times in `latency` that are lower bounds: timeouts, unfinished and never sent requests.
     pub bounded: u64,
 }
@@ -112,6 +114,7 @@ impl Default for Tally {
             latency: times(),
             service: times(),
             lateness: times(),
+            connecting: times(),
             bounded: 0,
         }
     }
@@ -164,6 +167,7 @@ impl Tally {
         merge(&mut self.latency, &other.latency);
         merge(&mut self.service, &other.service);
         merge(&mut self.lateness, &other.lateness);
+        merge(&mut self.connecting, &other.connecting);
         for theirs in &other.faults {
             match self.faults.iter_mut().find(|tally| tally.fault == theirs.fault) {
                 Some(ours) => {

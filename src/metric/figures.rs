@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::metric::Account;
+
 /// What one load measured. Every field was read from the tool's output; what a tool does not tell is `None`, never 0.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoadFigures {
@@ -43,6 +45,9 @@ pub struct LoadFigures {
     pub protocol: Option<String>,
     /// The tool and its version, as it says itself or as its package is named.
     pub tool: String,
+    /// What the tool tells of its own work. `None` where it tells nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<Box<Account>>,
 }
 
 impl LoadFigures {
@@ -51,10 +56,20 @@ impl LoadFigures {
         self.requests as f64 / (self.duration_us as f64 / 1e6)
     }
 
-    /// Answers that were neither refused by their status nor known to be too late: who asked has given up by then. One
-    /// that was both is taken away twice, because no tool tells how many there were, so this is a lower bound.
+    /// Answers that were neither refused by their status nor known to be too late: who asked has given up by then. Where
+    /// the tool does not tell them, one that was both is taken away twice, because nobody knows how many there were, so
+    /// this is a lower bound.
     pub fn successes(&self) -> u64 {
-        self.requests.saturating_sub(self.errors.status).saturating_sub(self.late_answers.unwrap_or(0))
+        if let Some(account) = &self.account {
+            return account.successes;
+        }
+        let wrong = [self.errors.status, self.errors.document, self.late_answers.unwrap_or(0)];
+        wrong.into_iter().fold(self.requests, u64::saturating_sub)
+    }
+
+    /// All answers that errors are counted among: those after the measured time as well, where the tool waits for them.
+    pub fn answered(&self) -> u64 {
+        self.account.as_ref().map_or(self.requests, |account| account.answered)
     }
 
     /// Successful answers per second: what daemons are ranked by.
@@ -64,7 +79,7 @@ impl LoadFigures {
 
     /// Mean bytes received for each answer, headers included.
     pub fn bytes_per_response(&self) -> Option<f64> {
-        (self.requests > 0).then(|| self.bytes_received as f64 / self.requests as f64)
+        (self.answered() > 0).then(|| self.bytes_received as f64 / self.answered() as f64)
     }
 
     /// The latency to judge and to show. In a closed loop no request is ever due before it is sent, so what a user of
@@ -85,7 +100,8 @@ impl LoadFigures {
     #[must_use]
     pub fn founded(mut self) -> Self {
         let requests = self.requests;
-        for latency in self.latency.iter_mut().chain(&mut self.service_time) {
+        let lateness = self.account.iter_mut().filter_map(|account| account.send_lateness.as_mut());
+        for latency in self.latency.iter_mut().chain(&mut self.service_time).chain(lateness) {
             let samples = latency.samples.unwrap_or(requests) as f64;
             // A rank like 99.9 is no round number for a computer, so exactly one answer may seem to be a bit less.
             latency.percentiles.retain(|percentile| samples * (100.0 - percentile.rank) / 100.0 >= 1.0 - 1e-6);
@@ -98,9 +114,31 @@ impl LoadFigures {
         self.rate_asked.is_none() && self.service_time.is_some()
     }
 
+    /// How many of the times in [`waiting`](Self::waiting) are only known to be at least so long: of requests that were given
+    /// up. 0 also where a tool leaves such requests out.
+    pub fn lower_bounds(&self) -> u64 {
+        let of = |account: &Account| {
+            if self.waits_are_service_times() {
+                account.service_time_lower_bounds
+            } else {
+                account.latency_lower_bounds
+            }
+        };
+        self.account.as_deref().map_or(0, of)
+    }
+
+    /// How late the tool sent its requests itself, where it tells.
+    pub fn send_lateness(&self) -> Option<&Latency> {
+        self.account.as_ref()?.send_lateness.as_ref()
+    }
+
     /// Connections that may still have been alive at the end: wrk and wrk2 never retry a failed connect. One that hangs,
-    /// or is refused again and again, is in here, so this is an upper bound.
+    /// or is refused again and again, is in here, so this is an upper bound. A tool that replaces what it lost tells how
+    /// many were open at once.
     pub fn connections_alive(&self) -> u32 {
+        if let Some(account) = &self.account {
+            return u32::try_from(account.connections.most_open_count).unwrap_or(u32::MAX);
+        }
         self.connections_used.saturating_sub(u32::try_from(self.errors.connect).unwrap_or(u32::MAX))
     }
 
@@ -123,22 +161,26 @@ pub struct ErrorCounts {
     pub timeout: u64,
     /// Answers with a status other than 2xx or 3xx.
     pub status: u64,
+    /// Answers with another document than the expected one, where the tool looks.
+    #[serde(default)]
+    pub document: u64,
 }
 
 impl ErrorCounts {
     /// All of them together: only to ask whether there were any.
     pub fn total(&self) -> u64 {
-        self.connect + self.send + self.receive + self.timeout + self.status
+        self.by_kind().iter().map(|(_, number)| number).sum()
     }
 
     /// Kind and count, in the order of a request's life.
-    pub fn by_kind(&self) -> [(&'static str, u64); 5] {
+    pub fn by_kind(&self) -> [(&'static str, u64); 6] {
         [
             ("connect", self.connect),
             ("send", self.send),
             ("receive", self.receive),
             ("timeout", self.timeout),
             ("status", self.status),
+            ("document", self.document),
         ]
     }
 }
@@ -200,6 +242,7 @@ mod tests {
             rate_asked: None,
             protocol: None,
             tool: "wrk".to_owned(),
+            account: None,
         }
     }
 

@@ -69,8 +69,11 @@ pub struct LoadResult {
     pub latency: TimesLine,
     /// From when it was sent; of answers as expected and, as lower bounds, those that were given up.
     pub service_time: TimesLine,
-    /// From when a request could have been sent until it was: our own error. Without samples in a closed loop.
+    /// From when a request was due and a connection was free until it was sent: our own error. In a closed loop, where
+    /// a request is due as soon as its connection is free, it is how long we hold the loop up.
     pub send_lateness: TimesLine,
+    /// How long it took to make connections, the handshake of TLS included.
+    pub connect_time: TimesLine,
     /// What it cost us and what disturbed us.
     pub surroundings: Surroundings,
     /// Whether the figures mean what they say.

@@ -71,9 +71,11 @@ fn demand<'a>(on: &On<'_>, trial: &'a Trial) -> Demand<'a> {
 
 fn connections(on: &On<'_>) -> Option<Sum> {
     let conf = on.conf()?;
-    let demands = on.plan.trials.iter().rev().map(|trial| demand(on, trial));
-    let worst = demands.max_by_key(|demand| (demand.most(), demand.least())).filter(|worst| worst.most() > 0)?;
     let (allowed, reserved) = (conf.max_connections(), conf.reserved());
+    let demands: Vec<Demand<'_>> = on.plan.trials.iter().rev().map(|trial| demand(on, trial)).collect();
+    // One that surely does not fit goes before one that may need more still.
+    let weight = |demand: &&Demand<'_>| (demand.least() + reserved > allowed, demand.most(), demand.least());
+    let worst = demands.iter().max_by_key(weight).filter(|worst| worst.most() > 0)?;
     let text = format!(
         "{} ({}), and {} reserved, of max_connections {}",
         worst.words(),
@@ -88,7 +90,7 @@ fn connections(on: &On<'_>) -> Option<Sum> {
     } else {
         SumVerdict::Fits
     };
-    let needed = worst.most() + reserved;
+    let needed = demands.iter().map(Demand::most).max().unwrap_or(0) + reserved;
     let hint = (verdict != SumVerdict::Fits)
         .then(|| format!("max_connections = {needed} is enough; or make pool, workers or connections smaller"));
     Some(Sum { hint, ..on.sum("database-connections", text, verdict) })
@@ -163,6 +165,28 @@ mod tests {
         assert_eq!(verdict("398").verdict, SumVerdict::Doubtful);
         assert_eq!(verdict("19").verdict, SumVerdict::Doubtful);
         assert_eq!(verdict("18").verdict, SumVerdict::Refused);
+    }
+
+    #[test]
+    fn a_pool_that_can_not_fit_is_not_hidden_by_requests_that_may_need_more() {
+        let mut plan = plan_of_2015();
+        for trial in &mut plan.trials {
+            if let DatabaseUse::Pool { per_worker } = &mut trial.database_use {
+                *per_worker = 10;
+            }
+        }
+        let sum = |most: &str| {
+            let mut plan = plan.clone();
+            with_conf(&mut plan, &[("max_connections", most)]);
+            super::sums(&on(&plan, &seen(&[])))[0].clone()
+        };
+        let refused = sum("162");
+        assert_eq!(refused.verdict, SumVerdict::Refused, "{refused:?}");
+        assert!(refused.text.starts_with("16 workers x pool of 10 = 160 (aiohttp), "), "{}", refused.text);
+        assert!(refused.hint.unwrap().starts_with("max_connections = 399 is enough"));
+        let doubtful = sum("163");
+        assert_eq!(doubtful.verdict, SumVerdict::Doubtful);
+        assert!(doubtful.text.starts_with("16 to 396 of requests under way ("), "{}", doubtful.text);
     }
 
     #[test]

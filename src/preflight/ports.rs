@@ -86,7 +86,7 @@ fn enough(on: &On<'_>, ports: &Ports) -> Vec<Sum> {
         Sum { hint: Some(hint.to_owned()), ..on.sum("ephemeral-ports", text, SumVerdict::Refused) }
     };
     let mut sums = Vec::new();
-    if let Some(connections) = on.loading().map(|trial| on.connections(trial)).max() {
+    if let Some(connections) = on.loading().map(|trial| on.own_connections(trial)).max() {
         sums.push(one(connections, format!("{} of the load", counted(connections, "connection"))));
     }
     let pools = on.serving().map(|trial| on.pool(trial)).max_by_key(|(workers, pool)| workers * pool);

@@ -1,6 +1,6 @@
 //! CSV: one line for each trial, every figure in plain units. A column's name ends in its unit where it has one.
 
-use crate::metric::{Latency, LoadFigures};
+use crate::metric::{Account, Latency, LoadFigures};
 use crate::report::escape::Text;
 use crate::report::model::{Ceiling, Model, Row, Section};
 
@@ -26,7 +26,7 @@ struct Line<'a> {
 /// A column: its name, and what a line has in it. An empty cell is not known.
 type Column = (&'static str, fn(&Line<'_>) -> String);
 
-const COLUMNS: [Column; 63] = [
+const COLUMNS: [Column; 71] = [
     ("run", |line| line.model.head.run.csv()),
     ("trial", |line| line.row.id.csv()),
     ("round", |line| line.section.round.csv()),
@@ -54,6 +54,7 @@ const COLUMNS: [Column; 63] = [
     ("timeout_errors_count", |line| figure(line, |f| f.errors.timeout)),
     ("late_answers_count", |line| whole(line.row.figures.as_ref().and_then(|f| f.late_answers))),
     ("status_errors_count", |line| figure(line, |f| f.errors.status)),
+    ("document_errors_count", |line| figure(line, |f| f.errors.document)),
     ("duration_us", |line| figure(line, |f| f.duration_us)),
     ("latency_mean_us", |line| waiting(line, |l| Some(l.mean_us))),
     ("latency_stdev_us", |line| waiting(line, |l| Some(l.stdev_us))),
@@ -68,6 +69,15 @@ const COLUMNS: [Column; 63] = [
     ("latency_max_us", |line| waiting(line, |l| Some(l.max_us))),
     ("latency_kind", |line| line.row.figures.as_ref().map(|f| latency_kind(f).to_owned()).unwrap_or_default()),
     ("latency_samples_count", |line| whole(line.row.figures.as_ref().and_then(|f| f.waiting()?.samples))),
+    ("latency_lower_bounds_count", |line| {
+        whole(line.row.figures.as_ref().filter(|f| f.account.is_some()).map(LoadFigures::lower_bounds))
+    }),
+    ("send_lateness_p50_us", |line| lateness(line, |l| l.percentile(50.0))),
+    ("send_lateness_p99_us", |line| lateness(line, |l| l.percentile(99.0))),
+    ("send_lateness_max_us", |line| lateness(line, |l| Some(l.max_us))),
+    ("sent_count", |line| account(line, |a| a.sent)),
+    ("unfinished_count", |line| account(line, |a| a.unfinished)),
+    ("never_sent_count", |line| account(line, |a| a.never_sent)),
     ("printed_latency_mean_us", |line| printed(line, |l| Some(l.mean_us))),
     ("printed_latency_p50_us", |line| printed(line, |l| l.percentile(50.0))),
     ("printed_latency_p90_us", |line| printed(line, |l| l.percentile(90.0))),
@@ -141,6 +151,15 @@ fn percentile(line: &Line<'_>, rank: f64) -> String {
 
 fn waiting(line: &Line<'_>, of: fn(&Latency) -> Option<f64>) -> String {
     line.row.figures.as_ref().and_then(|f| f.waiting().and_then(of)).map(plain).unwrap_or_default()
+}
+
+fn lateness(line: &Line<'_>, of: fn(&Latency) -> Option<f64>) -> String {
+    line.row.figures.as_ref().and_then(|f| f.send_lateness().and_then(of)).map(plain).unwrap_or_default()
+}
+
+/// What a load generator tells of its own work.
+fn account(line: &Line<'_>, of: fn(&Account) -> u64) -> String {
+    whole(line.row.figures.as_ref().and_then(|f| f.account.as_deref()).map(of))
 }
 
 fn printed(line: &Line<'_>, of: fn(&Latency) -> Option<f64>) -> String {

@@ -21,7 +21,8 @@ pub const COLUMNS: &str = "Requests/s counts successful answers (status 2xx or 3
     that was both is taken away twice, so the number is never too high. Errors are told by kind and never added up, because load \
     generators count different things under one name. Latency is of answers of any status, but not of those that \
     the load generator dropped: wrk drops late ones, wrk2 those of its first ten seconds. Where that left fewer than all, \
-    the table says how many. In a closed loop it is the service time, from sending a request to its answer, without the correction that wrk makes to \
+    the table says how many. Our own generator times successes alone, and what it gave up as at least as long as it waited for it (the CSV \
+    tells how many); its send lateness is how much later than due it sent, which is its own error and not the daemon's. In a closed loop it is the service time, from sending a request to its answer, without the correction that wrk makes to \
     what it prints (the CSV has both). p99 is the latency that 99 of 100 answers did not exceed; a percentile above which \
     there is not even one answer is left out. Received counts \
     headers and body.";

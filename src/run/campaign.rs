@@ -65,6 +65,8 @@ pub(in crate::run) struct State<'a> {
     pub database: Option<String>,
     /// What was set, as read back, by machine.
     pub tuned: BTreeMap<String, BTreeMap<String, String>>,
+    /// The limit of open files that what is started has, soft and hard, as read back, by machine.
+    pub open_files: BTreeMap<String, (u64, u64)>,
     /// Machines on which settings were begun to be made, or their own PostgreSQL to be prepared: if such a one's agent is
     /// lost, nobody knows what it left.
     pub touched: BTreeSet<String>,
@@ -73,12 +75,6 @@ pub(in crate::run) struct State<'a> {
 }
 
 impl State<'_> {
-    /// The links to all agents but this one.
-    pub fn links_beside(&self, link: &Link) -> Vec<Link> {
-        let others = self.machines.values().filter(|other| other.host.is_some() && !other.link.is_same(link));
-        others.map(|other| other.link.clone()).collect()
-    }
-
     /// The plan, with one name for each machine: for what is asked of a machine whatever it is called.
     pub fn as_one(&self) -> Plan {
         preflight::as_one(self.campaign.plan, &self.shared())
@@ -115,6 +111,7 @@ where
         versions: BTreeMap::new(),
         database: None,
         tuned: BTreeMap::new(),
+        open_files: BTreeMap::new(),
         touched: BTreeSet::new(),
         work_dirs: BTreeMap::new(),
     };

@@ -130,7 +130,7 @@ async fn ask_telling(link: &Link, request: Request, tell: UnboundedSender<Line>)
 }
 
 /// Nothing was changed yet, so whoever mends one machine wants to hear of all of them.
-fn all_failures(failed: Vec<RunError>) -> Result<(), RunError> {
+pub(in crate::run) fn all_failures(failed: Vec<RunError>) -> Result<(), RunError> {
     let mut reasons = failed.iter().map(RunError::reason);
     let Some(mut first) = reasons.next() else { return Ok(()) };
     for other in reasons {

@@ -10,7 +10,7 @@ use crate::host::{Connection, Link, LinkError};
 use crate::plan::{Machine, Plan};
 use crate::preflight::{self, Difference, Seen};
 use crate::run::RunError;
-use crate::run::contact::{NamePlace, two_caches};
+use crate::run::contact::{NamePlace, all_failures, two_caches};
 use crate::run::tuning::look_request;
 use crate::wire::{Reply, Request};
 
@@ -31,17 +31,17 @@ where
     C: AsyncFn(&Machine) -> Result<Connection, LinkError>,
 {
     let mut connections = Vec::new();
-    let mut failed = None;
+    let mut failed = Vec::new();
     let reached = join_all(plan.machines.iter().map(async |machine| connect(machine).await)).await;
     for (machine, connection) in plan.machines.iter().zip(reached) {
         match connection {
             Ok(connection) => connections.push((machine, connection)),
-            Err(error) => failed = failed.or(Some(error)),
+            Err(error) => failed.push(RunError::Link(error)),
         }
     }
-    let looked = match failed {
-        Some(error) => Err(RunError::Link(error)),
-        None => look_at_all(plan, &connections).await,
+    let looked = match all_failures(failed) {
+        Err(error) => Err(error),
+        Ok(()) => look_at_all(plan, &connections).await,
     };
     let leaving = connections.into_iter().map(async |(_, Connection { host, link })| {
         let left = link.ask(Request::Goodbye).await;
@@ -75,8 +75,14 @@ async fn look_at_all(
         let seen = look(&one, machine, link).await?;
         Ok::<_, LinkError>((machine.name.clone(), seen))
     });
-    let looks = join_all(looks).await.into_iter().collect::<Result<_, LinkError>>()?;
-    Ok((one, looks))
+    let (mut seen, mut failed) = (BTreeMap::new(), Vec::new());
+    for look in join_all(looks).await {
+        match look {
+            Ok((name, look)) => drop(seen.insert(name, look)),
+            Err(error) => failed.push(RunError::Link(error)),
+        }
+    }
+    all_failures(failed).map(|()| (one, seen))
 }
 
 /// Each name of a machine that another name led to before, and that other.

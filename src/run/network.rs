@@ -244,6 +244,7 @@ async fn start(
         directory: None,
         database: false,
         stream: true,
+        own: false,
     };
     match link.ask(Request::Start(request)).await? {
         Reply::Started { process, pid, command, .. } => Ok(Side {

@@ -1,7 +1,7 @@
 //! Tuning in a campaign: a look, the sums, the user's consent, the settings, and whether they are still so at the end.
 //! Undoing is the agents' own affair: they do it whatever becomes of us.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 use std::time::Instant;
 
@@ -78,11 +78,12 @@ pub fn refusal(sums: &[Sum]) -> Option<Reason> {
 /// Asks the user before the machine that he sits at is changed.
 pub async fn agree(state: &State<'_>, seen: &BTreeMap<String, Seen>) -> Result<(), RunError> {
     let Some(confirm) = state.campaign.confirm else { return Ok(()) };
-    let plan = &state.as_one();
-    let is_local = |difference: &Difference| {
-        plan.machine(&difference.machine).is_some_and(|machine| machine.transport == Transport::Local)
-    };
-    let changes: Vec<String> = preflight::differences(plan, seen)
+    let shared = state.shared();
+    // Of several names of this machine one is enough to know it by.
+    let names = state.campaign.plan.machines.iter().filter(|machine| machine.transport == Transport::Local);
+    let here: BTreeSet<&String> = names.map(|machine| shared.get(&machine.name).unwrap_or(&machine.name)).collect();
+    let is_local = |difference: &Difference| here.contains(&difference.machine);
+    let changes: Vec<String> = preflight::differences(&state.as_one(), seen)
         .into_iter()
         .filter(|difference| is_local(difference) && difference.changes())
         .map(|difference| difference.to_string())
@@ -150,6 +151,7 @@ pub async fn apply(state: &mut State<'_>, seen: &BTreeMap<String, Seen>) -> Resu
         let applied = settings.iter().filter(|tuned| !withheld.contains_key(&tuned.name));
         let applied = applied.filter_map(|tuned| Some((tuned.name.clone(), tuned.after.clone()?)));
         state.tuned.insert(name.clone(), applied.collect());
+        state.open_files.extend(nofile.map(|limits| (name.clone(), limits)));
         let took_ms = millis(begun);
         state.emitter.emit(Happening::MachineTuned { machine: name, settings, nofile, took_ms })?;
     }
@@ -222,10 +224,12 @@ pub async fn verify(state: &mut State<'_>) -> Result<(), RunError> {
     for (name, applied) in state.tuned.clone() {
         let Some(machine) = state.campaign.plan.machine(&name) else { continue };
         let link = state.link(&name)?;
-        let mut now: BTreeMap<String, Option<String>> = match ask(state, &link, Request::VerifyTuning).await? {
-            Reply::Tuned { settings, .. } => settings.into_iter().map(|tuned| (tuned.name, tuned.after)).collect(),
+        let (settings, open_files) = match ask(state, &link, Request::VerifyTuning).await? {
+            Reply::Tuned { settings, nofile } => (settings, nofile),
             other => return Err(RunError::Link(link.out_of_turn(&other))),
         };
+        let mut now: BTreeMap<String, Option<String>> =
+            settings.into_iter().map(|tuned| (tuned.name, tuned.after)).collect();
         // What a container was made with, its agent did not make.
         if matches!(machine.transport, Transport::Docker(_)) {
             let settings = applied.keys().filter(|name| !name.starts_with(wire::DATABASE)).cloned().collect();
@@ -235,18 +239,32 @@ pub async fn verify(state: &mut State<'_>) -> Result<(), RunError> {
         let changed = applied.iter().filter_map(|(name, applied)| {
             let after = now.get(name).cloned().flatten();
             let drifted = after.as_deref() != Some(applied.as_str());
-            drifted.then(|| Tuned {
-                name: name.clone(),
-                wanted: applied.clone(),
-                before: Some(applied.clone()),
-                after,
-                took: false,
-                why: Some("somebody changed it during the campaign".to_owned()),
-                source: None,
-            })
+            drifted.then(|| drift(name, applied.clone(), after))
         });
-        let (settings, changed) = (applied.len(), changed.collect());
+        let mut changed: Vec<Tuned> = changed.collect();
+        if let Some(limits) = state.open_files.get(&name).filter(|limits| open_files.as_ref() != Some(limits)) {
+            changed.push(drift("open files of what is started", words(*limits), open_files.map(words)));
+        }
+        let settings = applied.len();
         state.emitter.emit(Happening::TuningVerified { machine: name, settings, changed })?;
     }
     Ok(())
+}
+
+/// A limit, soft and hard.
+fn words((soft, hard): (u64, u64)) -> String {
+    if soft == hard { soft.to_string() } else { format!("{soft} (hard {hard})") }
+}
+
+/// What is no longer as it was made.
+fn drift(name: &str, made: String, after: Option<String>) -> Tuned {
+    Tuned {
+        name: name.to_owned(),
+        wanted: made.clone(),
+        before: Some(made),
+        after,
+        took: false,
+        why: Some("somebody changed it during the campaign".to_owned()),
+        source: None,
+    }
 }

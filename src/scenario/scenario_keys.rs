@@ -237,18 +237,20 @@ pub(super) static REPEATS: Key<Whole<u32>> = Key::default(
 
 pub(super) static LOAD: Key<TableOf<Load>> = Key::required(
     "load",
-    "The load shape: `load = { tool = \"wrk\", connections = 64, duration = \"15s\" }`.",
+    "The load shape: `load = { connections = 64, duration = \"15s\" }`.",
     TableOf { shape: &LOAD_SHAPE, read: read::load },
 );
 
 static LOAD_SHAPE: Shape =
     Shape { what: "a load", keys: &[&TOOL, &THREADS, &CONNECTIONS, &STREAMS, &DURATION, &WARM_UP, &RATE, &TIMEOUT] };
 
-pub(super) static TOOL: Key<Identifier> = Key::required(
+pub(super) static TOOL: Key<Identifier> = Key::default(
     "tool",
-    "The load generator: `wrk` (each connection sends as soon as it has an answer), `wrk2` (a fixed rate), \
-     `h2load` (like `wrk`, and HTTP/2).",
+    "The load generator: `timetrial`, our own, which each machine has (at a fixed `rate`, else each connection sends as soon as \
+     it has an answer; also HTTP/2), `wrk` (as soon as it has an answer), `wrk2` (a fixed rate), `h2load` (like `wrk`, and \
+     HTTP/2).",
     Identifier::PLAIN,
+    || "timetrial".to_owned(),
 );
 
 pub(super) static THREADS: Key<Whole<u32>> = Key::default(

@@ -90,6 +90,7 @@ fn figures() -> LoadFigures {
         rate_asked: None,
         protocol: None,
         tool: "a tool".to_owned(),
+        account: None,
     }
 }
 

@@ -66,10 +66,11 @@ pub(in crate::tool) fn figures(
         // Each thread opens connections / threads of them, in whole numbers.
         connections_used: text.connections.checked_div(text.threads).unwrap_or(0) * text.threads,
         streams_asked: None,
-        rate_asked: request.rate,
+        rate_asked: request.rate.map(|rate| rate.round() as u64),
         // Neither says it, and both take an answer of either version of HTTP/1.
         protocol: None,
         tool: version.replacen("wrk", tool, 1),
+        account: None,
     })
 }
 

@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::command::Exit;
 
 /// Why a tool can't do what a scenario asks of it.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Error)]
 pub enum RequestError {
     /// No thread.
     #[error("at least one thread is needed")]
@@ -37,7 +37,7 @@ pub enum RequestError {
         /// The tool.
         tool: &'static str,
         /// What was asked.
-        rate: u64,
+        rate: f64,
     },
     /// No rate for a tool that needs one.
     #[error("{tool} needs a rate")]
@@ -254,6 +254,32 @@ pub enum ParseError {
         client: String,
         /// The server's figure.
         server: String,
+    },
+    /// A load of several machines, by a tool that can't divide one.
+    #[error("{tool} can't make a load together with other machines")]
+    NotShared {
+        /// The tool.
+        tool: &'static str,
+    },
+    /// What one of several machines printed.
+    #[error("of {client}: {why}")]
+    OfClient {
+        /// The machine.
+        client: String,
+        /// Why its figures can't be trusted.
+        why: Box<ParseError>,
+    },
+    /// The parts of a load are no whole.
+    #[error("the results of the clients are not one: {why}")]
+    NotOne {
+        /// What keeps them apart.
+        why: String,
+    },
+    /// A machine began later than the others.
+    #[error("it began {late_us} µs after the time that was agreed on with the other clients")]
+    BeganLate {
+        /// How much.
+        late_us: u64,
     },
     /// Figures that can't be.
     #[error("{what} can't be: {why}")]

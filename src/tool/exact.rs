@@ -82,7 +82,7 @@ impl ExactErrors {
     /// The same counts under our names.
     pub fn by_kind(self) -> ErrorCounts {
         let Self { connect, read, write, status, timeout } = self;
-        ErrorCounts { connect, send: write, receive: read, timeout, status }
+        ErrorCounts { connect, send: write, receive: read, timeout, status, document: 0 }
     }
 }
 
@@ -119,7 +119,7 @@ mod tests {
     fn counts_keep_every_digit_and_get_our_names() {
         let exact = Exact::parse(&[GOOD.to_owned()], b"").unwrap();
         assert_eq!(exact.bytes, 9_007_199_254_740_993);
-        let errors = ErrorCounts { connect: 1, receive: 2, send: 3, status: 4, timeout: 5 };
+        let errors = ErrorCounts { connect: 1, receive: 2, send: 3, status: 4, timeout: 5, document: 0 };
         assert_eq!(exact.errors.by_kind(), errors);
     }
 

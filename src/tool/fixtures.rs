@@ -41,6 +41,7 @@ pub(in crate::tool) fn request(path: &str, threads: u32, connections: u32, secon
         duration: Duration::from_secs(seconds),
         timeout: Duration::from_secs(2),
         rate: None,
+        start_at_us: None,
         protocol: "HTTP/1.1".to_owned(),
         streams: 1,
     }

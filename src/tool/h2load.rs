@@ -146,6 +146,7 @@ impl LoadTool for H2load {
             // Where nothing was answered, nobody knows what the daemon would have spoken.
             protocol: text.protocol.filter(|_| answers > 0).and_then(our_word),
             tool: NAME.to_owned(),
+            account: None,
         })
     }
 }
@@ -218,7 +219,7 @@ fn errors(text: &H2loadText, stderr: &[u8]) -> Result<ErrorCounts, ParseError> {
     })?;
     // A connection that could not even be begun, for want of a port or a descriptor. A refused one is never told.
     let connect = String::from_utf8_lossy(stderr).matches("client could not connect to host").count();
-    Ok(ErrorCounts { connect: connect as u64, send: 0, receive: counts.errored, timeout: 0, status })
+    Ok(ErrorCounts { connect: connect as u64, send: 0, receive: counts.errored, timeout: 0, status, document: 0 })
 }
 
 fn latency(times: &Times, answers: u64, threads: u32) -> Latency {

@@ -19,6 +19,16 @@ pub trait LoadTool: Sync {
         &["HTTP/1.1", "HTTP/1.0"]
     }
 
+    /// Whether it is a part of this program, which is there wherever an agent is.
+    fn is_own(&self) -> bool {
+        false
+    }
+
+    /// Whether several machines can make one load together, each a part: [`LoadTool::parse_shares`] makes one of them.
+    fn makes_shares(&self) -> bool {
+        false
+    }
+
     /// Whether it can have several requests under way at once on one connection.
     fn multiplexes(&self) -> bool {
         false
@@ -47,7 +57,7 @@ pub trait LoadTool: Sync {
         self.shortest()
     }
 
-    /// The Debian package that brings it, or `None`: then the inventory names a binary.
+    /// The Debian package that brings it, or `None`: then it is our own, or the inventory names a binary.
     fn package(&self) -> Option<&'static str>;
 
     /// How to call it, and the files that must lie in its working directory. The request passed [`check`].
@@ -55,6 +65,25 @@ pub trait LoadTool: Sync {
 
     /// The figures in what it printed, or why they can't be trusted.
     fn parse(&self, request: &LoadRequest, output: &Output) -> Result<LoadFigures, ParseError>;
+
+    /// The figures of a load that several machines made together, of which this was asked for in all.
+    fn parse_shares(&self, _whole: &LoadRequest, _shares: &[Shared<'_>]) -> Result<LoadFigures, ParseError> {
+        Err(ParseError::NotShared { tool: self.name() })
+    }
+}
+
+/// One machine's part of a load.
+#[derive(Debug, Clone, Copy)]
+pub struct Shared<'a> {
+    /// The machine.
+    pub client: &'a str,
+    /// What was asked of it.
+    pub request: &'a LoadRequest,
+    /// What it printed there.
+    pub output: &'a Output,
+    /// How far the machine's clock is ahead of ours, in microseconds: times of different machines are held against each
+    /// other.
+    pub clock_ahead_us: i64,
 }
 
 /// What decides when a request is sent.
@@ -64,10 +93,19 @@ pub enum Pace {
     ClosedLoop,
     /// Requests are due at a rate, whatever the daemon does. The rate is required.
     OpenLoop,
+    /// An open loop where a rate is asked for, a closed loop else.
+    Either,
+}
+
+impl Pace {
+    /// Whether a rate can be asked for.
+    pub fn keeps_a_rate(self) -> bool {
+        self != Self::ClosedLoop
+    }
 }
 
 /// The load that a trial asks for. Latency is always measured.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LoadRequest {
     /// What is requested, again and again.
     pub url: String,
@@ -79,8 +117,11 @@ pub struct LoadRequest {
     pub duration: Duration,
     /// From when on an answer is too late, in whole seconds. Nothing to a tool without a time limit.
     pub timeout: Duration,
-    /// Requests per second, over all connections: for an open-loop tool and no other.
-    pub rate: Option<u64>,
+    /// Requests per second, over all connections: for a tool that keeps a rate and no other. A whole number, but where several
+    /// machines share one.
+    pub rate: Option<f64>,
+    /// When to begin, in microseconds of Unix time by the machine's own clock, where several begin together.
+    pub start_at_us: Option<u64>,
     /// The daemon's protocol, in the word of its file.
     pub protocol: String,
     /// Requests under way at once on each connection: one, but for a tool and a protocol that can have more.
@@ -125,8 +166,9 @@ pub fn check(tool: &dyn LoadTool, request: &LoadRequest) -> Result<(), RequestEr
     }
     match (tool.pace(), request.rate) {
         (Pace::ClosedLoop, Some(rate)) => return Err(RequestError::RateOfClosedLoop { tool: name, rate }),
-        (Pace::OpenLoop, None | Some(0)) => return Err(RequestError::NoRate { tool: name }),
-        (Pace::ClosedLoop, None) | (Pace::OpenLoop, Some(_)) => {}
+        (Pace::OpenLoop, None) => return Err(RequestError::NoRate { tool: name }),
+        (_, Some(rate)) if !(rate.is_finite() && rate > 0.0) => return Err(RequestError::NoRate { tool: name }),
+        (Pace::ClosedLoop, None) | (Pace::OpenLoop, Some(_)) | (Pace::Either, _) => {}
     }
     let protocol = request.protocol.clone();
     if !tool.protocols().contains(&request.protocol.as_str()) {
@@ -160,6 +202,7 @@ mod tests {
             duration: Duration::from_secs(15),
             timeout: Duration::from_secs(2),
             rate: None,
+            start_at_us: None,
             protocol: "HTTP/1.1".to_owned(),
             streams: 1,
         }
@@ -172,7 +215,10 @@ mod tests {
     #[test]
     fn a_plain_request_is_fine() {
         assert_eq!(check(find("wrk").unwrap(), &request()), Ok(()));
-        assert_eq!(check(find("wrk2").unwrap(), &LoadRequest { rate: Some(500), ..request() }), Ok(()));
+        assert_eq!(check(find("wrk2").unwrap(), &LoadRequest { rate: Some(500.0), ..request() }), Ok(()));
+        for rate in [None, Some(500.0)] {
+            assert_eq!(check(find("timetrial").unwrap(), &LoadRequest { rate, ..request() }), Ok(()));
+        }
         let multiplexed = LoadRequest { protocol: MULTIPLEXED.to_owned(), streams: 10, ..request() };
         assert_eq!(check(find("h2load").unwrap(), &multiplexed), Ok(()));
     }
@@ -193,15 +239,20 @@ mod tests {
             "wrk takes a duration in whole seconds, not 1.5s",
         );
         check("wrk", of(|r| r.timeout = Duration::ZERO), "wrk takes a timeout in whole seconds, not 0ns");
-        check("wrk", of(|r| r.rate = Some(7)), "wrk is a closed loop: it can't be held to a rate (7 per second)");
+        check("wrk", of(|r| r.rate = Some(7.0)), "wrk is a closed loop: it can't be held to a rate (7 per second)");
         check("wrk2", of(|_| ()), "wrk2 needs a rate");
-        check("wrk2", of(|r| r.rate = Some(0)), "wrk2 needs a rate");
+        check("timetrial", of(|r| r.rate = Some(0.0)), "timetrial needs a rate");
+        check("wrk2", of(|r| r.rate = Some(0.0)), "wrk2 needs a rate");
         check("wrk", of(|r| r.protocol = "HTTP/2".to_owned()), "wrk does not speak HTTP/2");
         check("wrk", of(|r| r.streams = 2), "wrk can't have 2 requests at once on a connection of HTTP/1.1");
         check("h2load", of(|r| r.streams = 2), "h2load can't have 2 requests at once on a connection of HTTP/1.1");
         check("h2load", of(|r| r.protocol = "HTTP/1.0".to_owned()), "h2load does not speak HTTP/1.0");
-        check("h2load", of(|r| r.rate = Some(7)), "h2load is a closed loop: it can't be held to a rate (7 per second)");
-        let ten = of(|r| (r.rate, r.duration) = (Some(5), Duration::from_secs(10)));
+        check(
+            "h2load",
+            of(|r| r.rate = Some(7.0)),
+            "h2load is a closed loop: it can't be held to a rate (7 per second)",
+        );
+        let ten = of(|r| (r.rate, r.duration) = (Some(5.0), Duration::from_secs(10)));
         check("wrk2", ten, "wrk2 measures nothing in 10s: the shortest load with these connections is 11s");
     }
 

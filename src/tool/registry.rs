@@ -5,13 +5,14 @@ use crate::tool::iperf::Iperf;
 use crate::tool::iperf3::Iperf3;
 use crate::tool::load::LoadTool;
 use crate::tool::network::NetworkTool;
+use crate::tool::timetrial::Timetrial;
 use crate::tool::wrk::Wrk;
 use crate::tool::wrk2::Wrk2;
 
 /// One line for each tool.
 const TOOLS: &[&dyn LoadTool] = &[
-    &Wrk, //
-    &Wrk2, &H2load,
+    &Timetrial, //
+    &Wrk, &Wrk2, &H2load,
 ];
 
 /// One line for each network tool.

@@ -293,7 +293,7 @@ fn socket_errors(line: &str) -> Option<ErrorCounts> {
         *count = whole(cells.next()?.strip_prefix(kind)?)?;
     }
     let [connect, receive, send, timeout] = counts;
-    cells.next().is_none().then_some(ErrorCounts { connect, send, receive, timeout, status: 0 })
+    cells.next().is_none().then_some(ErrorCounts { connect, send, receive, timeout, status: 0, document: 0 })
 }
 
 #[cfg(test)]

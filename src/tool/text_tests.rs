@@ -48,7 +48,7 @@ fn check_2015(tool: &str, rows: &[Row], parse: fn(&[u8]) -> Result<WrkText, Pars
         let [connect, receive, send, timeout, status] = *errors;
         assert_eq!(text.requests, *requests, "{name}");
         assert_eq!(text.requests_per_second.value, *rate, "{name}");
-        assert_eq!(text.errors, ErrorCounts { connect, receive, send, timeout, status }, "{name}");
+        assert_eq!(text.errors, ErrorCounts { connect, receive, send, timeout, status, document: 0 }, "{name}");
         let mean_us = text.latency.unwrap().mean.value;
         assert!((mean_us - mean_s * 1e6).abs() < 1e-3, "{name}: {mean_us}");
         let own_rate = text.requests as f64 / (text.duration_us.value / 1e6);

@@ -67,7 +67,7 @@ impl LoadTool for Wrk2 {
     fn invocation(&self, request: &LoadRequest) -> Invocation {
         let mut words = arguments(request, SCRIPT);
         let before_url = words.len().saturating_sub(1);
-        words.splice(before_url..before_url, ["-R".to_owned(), request.rate.unwrap_or(0).to_string()]);
+        words.splice(before_url..before_url, ["-R".to_owned(), request.rate.unwrap_or_default().to_string()]);
         let contents = [include_str!("wrk2.lua"), include_str!("done.lua")].concat();
         Invocation { command: Command::new(NAME, words), files: vec![SideFile { name: SCRIPT.to_owned(), contents }] }
     }

@@ -5,7 +5,7 @@ use crate::command::Exit;
 use crate::tool::fixtures::{mutate, output, refuses_every_cut, request};
 
 fn asked(path: &str, threads: u32, connections: u32, seconds: u64, rate: u64) -> LoadRequest {
-    LoadRequest { rate: Some(rate), ..request(path, threads, connections, seconds) }
+    LoadRequest { rate: Some(rate as f64), ..request(path, threads, connections, seconds) }
 }
 
 fn error(name: &str, code: i32, request: &LoadRequest) -> String {

@@ -35,8 +35,10 @@ pub struct Facts {
     pub boot_id: Option<String>,
     /// `kvm`, `docker`, ... where it shows.
     pub virtualization: Option<String>,
-    /// Frequency governor of the first processor.
+    /// Frequency governor of the processors; of each by itself where they differ.
     pub cpu_governor: Option<String>,
+    /// Whether they may run faster than they can for ever: `on`, `off`.
+    pub cpu_turbo: Option<String>,
     /// Open files, soft and hard limit of the agent.
     pub nofile: Option<(u64, u64)>,
     /// The user that daemons run as; a number where no name of it is known.

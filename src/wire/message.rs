@@ -115,6 +115,8 @@ pub enum Request {
     Kept,
     /// Remove it.
     RemoveKept,
+    /// What time it is, by the machine's own clock.
+    Clock,
     /// Stop everything, remove the work directory, answer, and exit.
     Goodbye,
 }
@@ -207,6 +209,9 @@ pub struct StartRequest {
     pub database: bool,
     /// Whether what it prints is sent on (a load generator) or only kept for [`Request::LogTail`] (a daemon).
     pub stream: bool,
+    /// Whether it is the agent's own program, wherever that lies, and not the one that the command names.
+    #[serde(default)]
+    pub own: bool,
 }
 
 /// Answers.
@@ -307,6 +312,10 @@ pub enum Reply {
     /// What outlives runs, or did until now.
     Kept {
         kept: Vec<Kept>,
+    },
+    /// To `Clock`: microseconds of Unix time.
+    Clock {
+        unix_us: u64,
     },
     Done,
     Goodbye {

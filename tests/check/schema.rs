@@ -36,6 +36,7 @@ fn shipped_files_are_valid_and_name_their_schema() {
     let mut files = vec![
         (root.join("scenarios/quickstart.toml"), "scenario.schema.json"),
         (root.join("scenarios/two-machines-tuned.toml"), "scenario.schema.json"),
+        (root.join("scenarios/generators.toml"), "scenario.schema.json"),
         (root.join("hosts.toml"), "hosts.schema.json"),
     ];
     for entry in fs::read_dir(root.join("daemons")).unwrap() {

@@ -27,6 +27,17 @@ fn the_quickstart_has_nothing_wrong() {
     assert!(project.inputs.iter().any(|input| input.name == "daemons/django-gunicorn/agentsite/views.py"));
 }
 
+/// Each load generator that needs no binary of its own loads the same daemon in the same way.
+#[test]
+fn the_comparison_of_generators_has_nothing_wrong() {
+    let (project, diagnostics) = load_project(&root().join("scenarios/generators.toml"), None, None);
+    assert!(diagnostics.is_empty(), "{}", diagnostics.render(false));
+    let rounds = project.unwrap().scenario.rounds;
+    let tools: Vec<&str> = rounds.iter().map(|round| round.load.tool.value.as_str()).collect();
+    assert_eq!(tools, ["timetrial", "wrk", "h2load", "timetrial"]);
+    assert!(rounds.windows(2).all(|two| two[0].load.connections.value == two[1].load.connections.value));
+}
+
 /// The campaign on tuned machines needs machines that may be tuned, of whatever kind, and nothing else.
 #[test]
 fn the_tuned_campaign_is_fine_on_machines_that_may_be_tuned() {

@@ -82,6 +82,24 @@ fn fewer_open_files_than_are_needed_end_the_campaign() {
 }
 
 #[test]
+fn open_files_that_somebody_took_away_meanwhile_are_told() {
+    let verified = |trouble| {
+        let story = tell(trouble);
+        assert!(story.summary.error.is_none(), "{:?}", story.summary);
+        let changed = story.events.into_iter().find_map(|event| match event.event {
+            Happening::TuningVerified { settings, changed, .. } => Some((settings, changed)),
+            _ => None,
+        });
+        changed.expect("it is verified")
+    };
+    assert_eq!(verified(Trouble::Nothing), (1, Vec::new()));
+    let (settings, changed) = verified(Trouble::FewerFilesLater);
+    let [files] = &changed[..] else { panic!("{changed:?}") };
+    assert_eq!((settings, files.name.as_str()), (1, "open files of what is started"));
+    assert_eq!((files.wanted.as_str(), files.after.as_deref()), ("900", Some("100")));
+}
+
+#[test]
 fn what_the_sums_do_without_is_not_asked_for() {
     let mut plan = two_trials();
     let more = |name: &str, optional, at_least| TunedSetting {

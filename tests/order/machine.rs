@@ -34,6 +34,8 @@ pub enum Trouble {
     LeftAlone,
     /// No request: fewer open files are got than the sums said.
     FewFiles,
+    /// No request: somebody takes open files away during the campaign.
+    FewerFilesLater,
     /// No request: so many checks of the network miss their way back.
     NoWayBack(usize),
 }
@@ -211,7 +213,9 @@ impl Scene {
                     .map(|got| (got, got)),
             },
             Request::VerifyTuning => {
-                Reply::Tuned { settings: tuning().settings.iter().map(so_still).collect(), nofile: None }
+                let files = if self.trouble == Trouble::FewerFilesLater { 100 } else { 900 };
+                let settings = tuning().settings.iter().map(so_still).collect();
+                Reply::Tuned { settings, nofile: Some((files, files)) }
             }
             Request::Restore { .. } => Reply::Restored { left: None, undone: None, compared: None },
             Request::Unlock { .. } => Reply::Unlocked { owner: "me".to_owned(), left_tuned: false },

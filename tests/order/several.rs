@@ -2,11 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 use timetrial::event::{Event, Happening, Recorder, Write};
-use timetrial::host::{Connection, Host, fake};
-use timetrial::plan::{Machine, Plan};
+use timetrial::host::{Connection, Host, LinkError, fake};
+use timetrial::plan::{Machine, Plan, Ssh, Transport};
 use timetrial::run::{Campaign, RunError, Summary, dry_run, run, stop_channel};
 use timetrial::wire::{Failure, Reply, Request};
 
@@ -198,6 +199,62 @@ fn a_dry_run_knows_two_names_of_one_machine_as_a_run_does() {
     assert_eq!(looked.machines.into_keys().collect::<Vec<_>>(), ["bench"]);
     assert_eq!(*looks.lock().expect("nobody panicked"), 1);
     assert!(!looked.sums.is_empty() && looked.sums.iter().all(|sum| sum.machine == "bench"), "{:?}", looked.sums);
+}
+
+/// The machine that the user sits at may have another name before it, by which it is reached in another way.
+#[test]
+fn the_users_own_machine_is_not_tuned_unasked_by_another_name() {
+    let mut plan = with_second("aside");
+    plan.machines[0].transport = Transport::Ssh(Ssh { host: "localhost".to_owned(), ..Ssh::default() });
+    plan.machines[1].transport = Transport::Local;
+    plan.tuning = vec![timetrial::plan::Tuning { machine: "aside".to_owned(), ..crate::machine::tuning() }];
+    let (handle, stop) = stop_channel();
+    let handle = Arc::new(handle);
+    let inputs = plan.inputs.keys().map(|name| (name.clone(), CONTENT.as_bytes().to_vec())).collect();
+    let shown = Arc::new(Mutex::new(Vec::new()));
+    let confirm = {
+        let shown = Arc::clone(&shown);
+        move |lines: Vec<String>| -> Pin<Box<dyn Future<Output = bool>>> {
+            shown.lock().expect("nobody panicked").extend(lines);
+            Box::pin(std::future::ready(false))
+        }
+    };
+    let campaign = Campaign {
+        plan: &plan,
+        run: "a-run",
+        inputs: &inputs,
+        certificates: &BTreeMap::new(),
+        owner: "a test".to_owned(),
+        confirm: Some(&confirm),
+        resumed: None,
+        stop,
+    };
+    let connect = async |machine: &Machine| {
+        let mut scene = Scene::new(&plan, Trouble::Nothing, Arc::clone(&handle));
+        let script = move |request: &Request, notices: &mut Vec<_>| scene.answer(request, notices);
+        let (link, _) = fake(&machine.name, Box::new(script)).await?;
+        Ok(Connection { host: Host::Elsewhere, link })
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+    let summary = runtime.block_on(run(&campaign, &mut Kept::default(), connect));
+    let Some(RunError::NotFit(reason)) = &summary.error else { panic!("{summary:?}") };
+    assert_eq!(reason.code, "not-agreed");
+    let shown = shown.lock().expect("nobody panicked");
+    assert!(shown[0].starts_with("bench: net.core.somaxconn 4096 -> 100000 ("), "{shown:?}");
+}
+
+/// Whoever mends one machine wants to hear of all.
+#[test]
+fn a_dry_run_tells_every_machine_that_can_not_be_reached() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+    let connect = async |machine: &Machine| {
+        let failure = Failure::new("ssh-refused", "nobody listens").detail(["in its words"]).hint("look there");
+        Err(LinkError::Unreachable { machine: machine.name.clone(), failure: Box::new(failure) })
+    };
+    let refused = runtime.block_on(dry_run(&with_second("aside"), connect)).expect_err("nobody is there");
+    let RunError::NotFit(reason) = refused else { panic!("{refused:?}") };
+    assert_eq!(reason.message, "bench: nobody listens");
+    assert_eq!(reason.detail, ["in its words", "and aside: nobody listens (hint: look there)"]);
 }
 
 /// Daemons get in from their own machine: the password goes from agent to agent, and nobody shows it.

@@ -15,6 +15,7 @@ fn limits_of_a_child(talk: &mut Talk) -> (u64, u64) {
         directory: None,
         database: false,
         stream: false,
+        own: false,
     };
     let Reply::Started { pid, .. } = talk.ask(Request::Start(request)).unwrap() else { panic!() };
     // Until the shim has become the program.

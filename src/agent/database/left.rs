@@ -191,21 +191,22 @@ fn is_sealed(bytes: &[u8]) -> bool {
 
 /// Takes away all that a record tells of, the files first, and holds the cluster against how it was.
 pub fn undo(talk: Talk<'_>, record: &Record) -> (Vec<PutBack>, Option<Compared>) {
-    let mut entries: Vec<PutBack> = take_away(record, &record.drop_in).into_iter().collect();
-    // A drop-in that stays names this file, and without it the server would not start again.
-    if entries.iter().any(|entry| entry.outcome == Outcome::LeftAlone) {
-        let stays = Some("there, and named by the drop-in");
-        entries.push(record.told(&record.admission.display(), stays, None, Outcome::LeftAlone));
-    } else {
-        entries.extend(take_away(record, &record.admission));
-    }
+    let drop_in = take_away(record, &record.drop_in);
+    let admission = match kept_along(drop_in.as_ref()) {
+        Some(outcome) => {
+            Some(record.told(&record.admission.display(), Some("there, and named by the drop-in"), None, outcome))
+        }
+        None => take_away(record, &record.admission),
+    };
+    let mut entries: Vec<PutBack> = drop_in.into_iter().chain(admission).collect();
     let is_gone = !record.admission.parent().is_some_and(Path::is_dir);
     if is_gone {
         // Somebody has removed the whole cluster, and all that was in it.
         entries.push(record.told(&"the cluster", None, None, Outcome::AlreadySo));
         return (entries, None);
     }
-    let is_ours = entries.iter().all(|entry| entry.outcome != Outcome::LeftAlone);
+    // Started anew with a file of ours it would run with that once more.
+    let is_ours = entries.iter().all(|entry| entry.outcome == Outcome::Restored);
     let found = talk.find(&record.cluster).and_then(|cluster| {
         if is_ours {
             entries.push(give_back(talk, record, &cluster)?);
@@ -221,6 +222,18 @@ pub fn undo(talk: Talk<'_>, record: &Record) -> (Vec<PutBack>, Option<Compared>)
             entries.push(record.told(&"its server", Some("changed"), Some("its own"), Outcome::Failed { why }));
             (entries, None)
         }
+    }
+}
+
+/// Why the file of who may come in stays: a drop-in that is still there names it, and without it the server would not
+/// start again.
+fn kept_along(drop_in: Option<&PutBack>) -> Option<Outcome> {
+    match &drop_in?.outcome {
+        Outcome::LeftAlone => Some(Outcome::LeftAlone),
+        Outcome::Failed { .. } => {
+            Some(Outcome::Failed { why: "the drop-in, which names it, could not be removed".to_owned() })
+        }
+        Outcome::Restored | Outcome::AlreadySo | Outcome::UndoneByBoot => None,
     }
 }
 
@@ -388,6 +401,18 @@ mod tests {
         fs::write(&record.admission, sealed("host all\n", "run-1") + "# mine\n").unwrap();
         assert_eq!(take_away(&record, &record.admission).unwrap().outcome, Outcome::LeftAlone);
         assert!(record.admission.exists());
+    }
+
+    #[test]
+    fn what_a_drop_in_that_stays_names_stays_too() {
+        let place = tempfile::tempdir().unwrap();
+        let record = record(place.path());
+        let drop_in = |outcome| Some(record.told(&record.drop_in.display(), Some("there"), None, outcome));
+        let kept = |outcome| kept_along(drop_in(outcome).as_ref());
+        assert_eq!((kept_along(None), kept(Outcome::Restored)), (None, None));
+        assert_eq!(kept(Outcome::LeftAlone), Some(Outcome::LeftAlone));
+        let failed = Outcome::Failed { why: "read-only".to_owned() };
+        assert!(matches!(kept(failed), Some(Outcome::Failed { .. })), "it is tried again with the drop-in");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! /var/lib/timetrial/undo.jsonl  the journal; only root reads it
-//! /var/lib/timetrial/undo.who    whose it is, for everybody: written before the journal and removed after it
+//! /var/lib/timetrial/undo.who    whose it is, for everybody: written after the journal and removed after it
 //! /var/lib/timetrial/untold.json what an undoing left or failed at, until somebody has heard it
 //! /var/lib/timetrial/lock        held alone by who tunes, shared by other agents
 //! ```
@@ -256,9 +256,9 @@ pub fn forget_whose(place: &Path) {
 pub fn tell_whose(place: &Path, maker: &Maker) -> Result<(), Failure> {
     let who = who_path(place);
     let _ = fs::remove_file(&who);
-    let written = serde_json::to_vec(maker)
-        .map_err(std::io::Error::from)
-        .and_then(|text| create_new(&who, 0o644).and_then(|mut file| file.write_all(&text)));
+    let written = serde_json::to_vec(maker).map_err(std::io::Error::from).and_then(|text| {
+        create_new(&who, 0o644).and_then(|mut file| file.write_all(&text).and_then(|()| file.sync_all()))
+    });
     written.map_err(|error| cannot("write", &who, &error))?;
     sync_directory(place)
 }

@@ -15,6 +15,7 @@ mod unlock;
 mod untold;
 
 pub use journal::{Maker, make_place, sync_directory};
+pub use kernel::Kernel;
 pub use session::{Session, enter, in_words, leave, put_back_now, put_cluster_back, restore, tune, verify, was_heard};
 pub use unlock::unlock;
 

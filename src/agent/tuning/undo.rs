@@ -160,14 +160,18 @@ fn listed(text: &str) -> Option<BTreeSet<u32>> {
 /// Where an entry of a journal counts.
 fn reach(name: &str, journal: &Journal, here: &Here) -> Reach {
     let owner = owner_of(name);
-    if journal.header.maker.boot_id != here.boot_id {
+    // Whoever can't read which boot this is does not know that the values are gone: what is found then decides.
+    if !here.boot_id.is_empty() && journal.header.maker.boot_id != here.boot_id {
         return Reach::Gone;
     }
-    match journal.header.namespaces.get(owner) {
-        Some(inode) if WITH_SETTINGS.contains(&owner) && here.inodes.get(owner) != Some(inode) => {
-            if is_alive(owner, *inode) { Reach::Elsewhere } else { Reach::Gone }
-        }
-        _ => Reach::Here,
+    let Some(made_in) = journal.header.namespaces.get(owner).filter(|_| WITH_SETTINGS.contains(&owner)) else {
+        return Reach::Here;
+    };
+    match here.inodes.get(owner) {
+        Some(own) if own == made_in => Reach::Here,
+        Some(_) if !is_alive(owner, *made_in) => Reach::Gone,
+        // Nor does who can't see where it is itself.
+        _ => Reach::Elsewhere,
     }
 }
 
@@ -408,6 +412,32 @@ mod tests {
         assert_eq!(undone.entries.len(), 2);
         assert!(undone.entries.iter().all(|entry| entry.outcome == Outcome::AlreadySo), "{undone:?}");
         assert_eq!(kernel.read("vm.swappiness").as_deref(), Some("1"));
+        assert!(!journal::is_there(&place));
+    }
+
+    #[test]
+    fn what_can_not_be_read_of_where_we_are_forgets_nothing() {
+        let above = tempfile::tempdir().unwrap();
+        let place = above.path().join("timetrial");
+        let kernel = files(above.path());
+        let maker = journal::Maker { boot_id: "a boot".to_owned(), ..journal::Maker::default() };
+        let entry = |name: &str, before: &str, wanted: &str| Entry {
+            name: name.to_owned(),
+            before: before.to_owned(),
+            wanted: Some(wanted.to_owned()),
+        };
+        let entries = vec![entry("vm.swappiness", "60", "1"), entry("net.ipv4.tcp_sack", "1", "0")];
+        // A namespace that nobody lives in.
+        let header = journal::header(maker, BTreeMap::from([("net".to_owned(), 1)]), entries);
+        let mut made = Journal::create(&place, header).unwrap();
+        made.made("vm.swappiness", Some("1".to_owned())).unwrap();
+        let undone = undo(&kernel, made, &Here::default());
+        assert!(matches!(undone.entries[0].outcome, Outcome::Failed { .. }), "{undone:?}");
+        assert_eq!(undone.entries[1].outcome, Outcome::Restored);
+        assert!(journal::is_there(&place), "the next one may see where it is");
+        let here = Here { boot_id: "a boot".to_owned(), inodes: BTreeMap::from([("net".to_owned(), 2)]) };
+        let undone = undo(&kernel, Journal::open(&place).unwrap().unwrap(), &here);
+        assert_eq!((undone.entries.len(), &undone.entries[0].outcome), (1, &Outcome::UndoneByBoot));
         assert!(!journal::is_there(&place));
     }
 

@@ -16,7 +16,7 @@ use crate::cli::{exit, files, signals};
 use crate::command::Command;
 use crate::event::{Event, Happening, Recorder, Write};
 use crate::host::{Connection, Link};
-use crate::plan::{Machine, Plan, ProvisionKind, input_name};
+use crate::plan::{Machine, Plan, Provision, ProvisionKind, Trial, input_name};
 use crate::run::{Campaign, RunError, StopSignal, provision_request, run as run_campaign, stop_channel};
 use crate::store::{RunWriter, run_id};
 use crate::wire::{self, Notice, Reply, Request, StartRequest, WorkFile};
@@ -67,19 +67,16 @@ struct Bench {
 
 /// The first trial of the plan that needs no database, with a short load, a few times.
 fn one_trial(mut plan: Plan) -> Result<Plan, Problem> {
-    let wanted = |trial: &&crate::plan::Trial| {
-        trial.load.tool == "wrk"
-            && trial.daemon.starts_with("flask")
-            && trial.database_use == crate::plan::DatabaseUse::None
-    };
+    let wanted =
+        |trial: &&Trial| trial.daemon.starts_with("flask") && trial.database_use == crate::plan::DatabaseUse::None;
     let trial = plan.trials.iter().find(wanted).cloned();
     let mut trial = trial.ok_or_else(|| {
-        failed("the scenario has no trial of a Flask daemon without a database, by wrk")
+        failed("the scenario has no trial of a Flask daemon without a database")
             .hint("bench the shipped scenarios/quickstart.toml")
     })?;
+    by_wrk(&mut plan, &mut trial);
     (trial.load.duration_s, trial.load.warm_up_s) = (LOAD_S, None);
-    plan.trials =
-        (1..=TRIALS).map(|number| crate::plan::Trial { id: format!("{number:04}"), ..trial.clone() }).collect();
+    plan.trials = (1..=TRIALS).map(|number| Trial { id: format!("{number:04}"), ..trial.clone() }).collect();
     (plan.database, plan.network) = (None, None);
     plan.daemons.retain(|daemon| daemon.name == trial.daemon);
     let mut needed: Vec<String> =
@@ -91,6 +88,18 @@ fn one_trial(mut plan: Plan) -> Result<Plan, Problem> {
     }
     plan.provisions.retain(|provision| needed.contains(&provision.name));
     Ok(plan)
+}
+
+/// The script loads with wrk, so both do.
+fn by_wrk(plan: &mut Plan, trial: &mut Trial) {
+    let (suite, packages) = ("bookworm".to_owned(), vec!["wrk".to_owned()]);
+    let name = format!("wrk@{}", trial.client);
+    let what = ProvisionKind::PackageRoot { suite, packages };
+    if plan.provisions.iter().all(|known| known.name != name) {
+        plan.provisions.push(Provision { name: name.clone(), machine: trial.client.clone(), what });
+    }
+    trial.load.tool = "wrk".to_owned();
+    (trial.load.provision, trial.load.streams, trial.load.rate) = (Some(name), None, None);
 }
 
 /// A recorder that writes a real run directory, and keeps the events.
@@ -229,6 +238,7 @@ impl Bench {
             directory: None,
             database: false,
             stream: true,
+            own: false,
         };
         let Reply::Started { process, .. } = link.ask(Request::Start(request)).await.map_err(link_problem)? else {
             return Err(failed("the agent did not start the script"));

@@ -36,7 +36,8 @@ fn request(load: &Load) -> LoadRequest {
         connections: load.connections.value,
         duration: load.duration.value,
         timeout: load.timeout.value,
-        rate: load.rate.as_ref().map(|rate| rate.value),
+        rate: load.rate.as_ref().map(|rate| rate.value as f64),
+        start_at_us: None,
         // What daemons speak is held against the tool where they are known.
         protocol: String::new(),
         streams: load.streams.as_ref().map_or(1, |streams| streams.value),
@@ -45,10 +46,10 @@ fn request(load: &Load) -> LoadRequest {
 
 fn check_rate(load: &Load, tool: &dyn LoadTool, diagnostics: &mut Diagnostics) {
     let name = tool.name();
-    let others = |pace: Pace| {
+    let others = || {
         let names: Vec<_> = tool::names()
             .filter_map(tool::find)
-            .filter(|tool| tool.pace() == pace)
+            .filter(|tool| tool.pace().keeps_a_rate())
             .map(|tool| format!("`{}`", tool.name()))
             .collect();
         names.join(", ")
@@ -59,7 +60,7 @@ fn check_rate(load: &Load, tool: &dyn LoadTool, diagnostics: &mut Diagnostics) {
             let diagnostic = Diagnostic::at(Code::NeedlessRate, &rate.place, message)
                 .label("has no effect")
                 .also(&load.tool.place, "a closed loop")
-                .hint(format!("remove `rate`, or take a load generator that keeps one: {}", others(Pace::OpenLoop)));
+                .hint(format!("remove `rate`, or take a load generator that keeps one: {}", others()));
             diagnostics.push_unless_consequence(diagnostic);
         }
         (None, Pace::OpenLoop) => {

@@ -6,7 +6,10 @@ use crate::plan::check::Written;
 use crate::scenario::Round;
 use crate::tool;
 
-/// Each role that the scenario needs belongs to one machine.
+/// The one role that several machines may have: a load may come from all of them at once.
+const SHARED: &str = "client";
+
+/// Each role that the scenario needs belongs to one machine; only clients may be several.
 pub(super) fn check_roles(written: Written<'_>, diagnostics: &mut Diagnostics) {
     let Some(inventory) = written.inventory else { return };
     check_shared_roles(inventory, diagnostics);
@@ -54,7 +57,7 @@ fn missing_role(inventory: &Inventory, role: &str, place: &Place, why: &str) -> 
 fn check_shared_roles(inventory: &Inventory, diagnostics: &mut Diagnostics) {
     let mut seen: Vec<(&Placed<String>, &Machine)> = Vec::new();
     for machine in &inventory.machines {
-        for role in &machine.roles {
+        for role in machine.roles.iter().filter(|role| role.value != SHARED) {
             let Some((first, other)) = seen.iter().find(|(known, _)| known.value == role.value) else {
                 seen.push((role, machine));
                 continue;
@@ -74,9 +77,14 @@ fn check_shared_roles(inventory: &Inventory, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// The machine with a role.
+/// The machine with a role; the first one of the clients.
 pub(super) fn machine_with<'a>(inventory: &'a Inventory, role: &str) -> Option<&'a Machine> {
-    inventory.machines.iter().find(|machine| machine.roles.iter().any(|has| has.value == role))
+    machines_with(inventory, role).next()
+}
+
+/// The machines with a role: clients may be several.
+pub(super) fn machines_with<'a>(inventory: &'a Inventory, role: &str) -> impl Iterator<Item = &'a Machine> {
+    inventory.machines.iter().filter(move |machine| machine.roles.iter().any(|has| has.value == role))
 }
 
 /// The machines that a scenario uses, each once, in the inventory's order.
@@ -100,9 +108,9 @@ pub(super) fn check_tools(written: Written<'_>, diagnostics: &mut Diagnostics) {
     }
     for round in &written.scenario.rounds {
         let wanted = &round.load.tool;
-        let comes_alone = tool::find(&wanted.value).is_some_and(|tool| tool.package().is_none());
-        let Some(machine) = machine_with(inventory, &round.from.value).filter(|_| comes_alone) else { continue };
-        if !machine.tools.contains_key(&wanted.value) {
+        let comes_alone = tool::find(&wanted.value).is_some_and(|tool| tool.package().is_none() && !tool.is_own());
+        let lacks = |machine: &&Machine| comes_alone && !machine.tools.contains_key(&wanted.value);
+        for machine in machines_with(inventory, &round.from.value).filter(lacks) {
             diagnostics.push_unless_consequence(missing_tool(wanted, machine));
         }
     }
@@ -112,7 +120,12 @@ fn missing_tool(tool: &Placed<String>, machine: &Machine) -> Diagnostic {
     let (tool_name, machine_name) = (&tool.value, &machine.name.value);
     let message =
         format!("`{tool_name}` comes in no Debian package, and machine `{machine_name}` names no program for it");
-    let hint = format!("build it, and add tools = {{ {tool_name} = \"/absolute/path\" }} to [machine.{machine_name}]");
+    let own: Vec<&str> = tool::names().filter(|name| tool::find(name).is_some_and(|tool| tool.is_own())).collect();
+    let hint = format!(
+        "build it, and add tools = {{ {tool_name} = \"/absolute/path\" }} to [machine.{machine_name}]; or take `{}`, which each \
+         machine has",
+        own.join("`, `")
+    );
     Diagnostic::at(Code::MissingTool, &tool.place, message)
         .label("which program?")
         .also(&machine.name.place, "the load comes from this machine")

@@ -9,7 +9,7 @@ use crate::referee::verdict::{Gives, Rule};
 pub const RULE: Rule = Rule {
     id: "errors",
     gives: Gives::Suspect,
-    text: "Connections or requests failed (connect, send, receive, timeout). Each kind is counted by itself, because load generators count other things under the same name; what failed is missing from the latencies.",
+    text: "Connections or requests failed (connect, send, receive, timeout, document). Each kind is counted by itself, because load generators count other things under the same name; what failed is missing from the latencies, but for what a load generator gave up and tells so.",
 };
 
 /// Applies when there is any error other than by status.
@@ -20,16 +20,21 @@ pub fn check(case: &Case<'_>) -> Option<String> {
         .by_kind()
         .into_iter()
         .filter(|(kind, number)| *kind != "status" && *number > 0)
-        .map(|(kind, number)| match ratio(number as f64, figures.requests as f64) {
+        .map(|(kind, number)| match ratio(number as f64, figures.answered() as f64) {
             Some(share) => format!("{kind} {} ({})", count(number), percent(share)),
             None => format!("{kind} {}", count(number)),
         })
         .collect();
     (!kinds.is_empty()).then(|| {
         format!(
-            "errors against {}: {}; what failed is missing from the latencies",
-            counted(figures.requests, "answer"),
-            kinds.join(", ")
+            "errors against {}: {}; what failed is missing from the latencies{}",
+            counted(figures.answered(), "answer"),
+            kinds.join(", "),
+            if figures.lower_bounds() > 0 {
+                ", but for what was given up: that is in them as long as it was waited for"
+            } else {
+                ""
+            }
         )
     })
 }

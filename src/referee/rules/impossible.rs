@@ -25,11 +25,11 @@ fn contradiction(figures: &LoadFigures) -> Option<String> {
     if figures.duration_us == 0 {
         return Some(format!("{} in no time", counted(figures.requests, "answer")));
     }
-    if figures.errors.status > figures.requests {
+    if figures.errors.status > figures.answered() {
         return Some(format!(
             "{} among {}",
             counted(figures.errors.status, "refusal"),
-            counted(figures.requests, "answer")
+            counted(figures.answered(), "answer")
         ));
     }
     latencies.into_iter().find_map(disorder)

@@ -19,12 +19,14 @@ pub fn check(case: &Case<'_>) -> Option<String> {
     if refused == 0 {
         return None;
     }
-    let share = ratio(refused as f64, figures.requests as f64).map(|share| format!(" ({})", percent(share)));
+    let share = ratio(refused as f64, figures.answered() as f64).map(|share| format!(" ({})", percent(share)));
     Some(format!(
-        "{} of {}{} had a status other than 2xx or 3xx, {} succeeded: the latencies are those of refusals, too",
+        "{} of {}{} had a status other than 2xx or 3xx, {} succeeded: the latencies are {}",
         count(refused),
-        counted(figures.requests, "answer"),
+        counted(figures.answered(), "answer"),
         share.unwrap_or_default(),
-        count(figures.successes())
+        count(figures.successes()),
+        // A tool that tells of itself times them apart.
+        if figures.account.is_some() { "those of the others alone" } else { "those of refusals, too" }
     ))
 }

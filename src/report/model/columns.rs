@@ -37,7 +37,7 @@ const RATES: &str = "Requests/s";
 const LATENCY: &str = "Latency";
 const BYTES: &str = "Bytes per response";
 
-const COLUMNS: [Column; 17] = [
+const COLUMNS: [Column; 18] = [
     trait_("", "Verdict", verdict),
     measured(RATES, "successful", |row| per_second(row, LoadFigures::successes_per_second)),
     Column {
@@ -53,6 +53,12 @@ const COLUMNS: [Column; 17] = [
     measured(LATENCY, "p99.9", |row| latency(row, |latency| latency.percentile(99.9))),
     measured(LATENCY, "max", |row| latency(row, |latency| Some(latency.max_us))),
     Column { number: false, when: |shows| shows.timed, ..measured(LATENCY, "of answers", timed) },
+    Column {
+        when: |shows| shows.lateness,
+        ..measured("", "Send lateness p99", |row| {
+            said(figure(row, |figures| figures.send_lateness()?.percentile(99.0)), duration_us)
+        })
+    },
     trait_("", "Keep-alive", keep_alive),
     trait_("Database", "connections", |row| Text::from(&row.traits.database)),
     Column { number: true, ..trait_("", "Workers", workers) },

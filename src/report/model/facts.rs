@@ -5,7 +5,7 @@ use crate::metric::{counted, short_bytes};
 use crate::report::escape::Text;
 use crate::report::model::types::{Fact, MachineFacts};
 use crate::store::StoredRun;
-use crate::wire::Facts;
+use crate::wire::{Facts, GOVERNOR, TURBO};
 
 /// Each machine of the plan, and any other that has facts.
 pub fn machines(run: &StoredRun) -> Vec<MachineFacts> {
@@ -67,10 +67,12 @@ type Reader = (&'static str, fn(&Facts) -> Option<String>, Moves);
 enum Moves {
     ByItself,
     ByTheRun,
+    /// Unless the run itself set this setting.
+    Not(&'static str),
     No,
 }
 
-const READERS: [Reader; 17] = [
+const READERS: [Reader; 18] = [
     ("host name", |facts| facts.hostname.clone(), Moves::No),
     ("distribution", |facts| facts.distribution.clone(), Moves::No),
     ("kernel", |facts| facts.kernel.clone(), Moves::No),
@@ -78,7 +80,8 @@ const READERS: [Reader; 17] = [
     ("virtualization", |facts| facts.virtualization.clone(), Moves::No),
     ("processor", |facts| facts.cpu_model.clone(), Moves::No),
     ("logical CPUs", |facts| Some(facts.cpus.to_string()), Moves::No),
-    ("CPU governor", |facts| facts.cpu_governor.clone(), Moves::No),
+    ("CPU governor", |facts| facts.cpu_governor.clone(), Moves::Not(GOVERNOR)),
+    ("CPU turbo", |facts| facts.cpu_turbo.clone(), Moves::Not(TURBO)),
     ("memory", |facts| facts.memory_bytes.map(short_bytes), Moves::No),
     ("memory available", |facts| facts.memory_available_bytes.map(short_bytes), Moves::ByItself),
     ("disk free", |facts| facts.disk_free_bytes.map(short_bytes), Moves::ByItself),
@@ -91,9 +94,14 @@ const READERS: [Reader; 17] = [
 ];
 
 fn facts(before: Option<&Facts>, after: Option<&Facts>, is_ours: impl Fn(&str, Option<&str>) -> bool) -> Vec<Fact> {
-    let single = READERS
-        .iter()
-        .map(|(name, read, moves)| fact((*name).to_owned(), before.and_then(read), after.and_then(read), *moves));
+    let single = READERS.iter().map(|(name, read, moves)| {
+        let (before, after) = (before.and_then(read), after.and_then(read));
+        let moves = match *moves {
+            Moves::Not(key) if is_ours(key, after.as_deref()) => Moves::ByTheRun,
+            moves => moves,
+        };
+        fact((*name).to_owned(), before, after, moves)
+    });
     let mut keys: Vec<&String> = before.into_iter().chain(after).flat_map(|facts| facts.sysctl.keys()).collect();
     keys.sort_unstable();
     keys.dedup();
@@ -109,7 +117,7 @@ fn facts(before: Option<&Facts>, after: Option<&Facts>, is_ours: impl Fn(&str, O
 fn fact(name: String, before: Option<String>, after: Option<String>, moves: Moves) -> Fact {
     Fact {
         name: Text::from(name),
-        changed: moves == Moves::No && before.is_some() && after.is_some() && before != after,
+        changed: matches!(moves, Moves::No | Moves::Not(_)) && before.is_some() && after.is_some() && before != after,
         before: before.map(Text::from),
         after: after.map(Text::from),
     }
@@ -120,5 +128,24 @@ fn uptime(seconds: u64) -> String {
         0..3_600 => format!("{} min", seconds / 60),
         3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
         _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3_600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_governor_that_the_run_set_is_nobody_elses_change() {
+        let with = |governor: &str| {
+            let [cpu_governor, cpu_turbo] = [governor, "on"].map(|word| Some(word.to_owned()));
+            Facts { cpu_governor, cpu_turbo, ..Facts::default() }
+        };
+        let changes = |ours: &str| {
+            let (before, after) = (with("powersave"), with("performance"));
+            let is_ours = |key: &str, value: Option<&str>| key == GOVERNOR && value == Some(ours);
+            facts(Some(&before), Some(&after), is_ours).iter().filter(|fact| fact.changed).count()
+        };
+        assert_eq!((changes("performance"), changes("ondemand")), (0, 1));
     }
 }

@@ -1,0 +1,78 @@
+//! Unix sockets, TLS, HTTP/2: against servers of this very test, as small as may be.
+
+use crate::support::{Truth, load, number};
+
+#[test]
+fn a_unix_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
+    let path = path.to_str().unwrap();
+    let truth = Truth::start(&["--listen", &format!("unix:{path}")]);
+    let (code, result) = load("http://localhost/", &["--unix", path, "-d", "1s", "-c", "8", "-t", "1"]);
+    assert_eq!(code, 0, "{result}");
+    assert_eq!(number(&result["requests"]["sent_count"]), number(&truth.counts()["requests"]));
+}
+
+#[test]
+fn http2_with_several_streams_and_a_rate() {
+    let server = http2::Server::start();
+    let url = format!("http://{}/", server.address);
+    let (code, result) = load(
+        &url,
+        &["--http2", "--streams", "4", "-d", "1s", "-c", "3", "-t", "1", "-R", "300", "--lateness-bound", "1s"],
+    );
+    assert_eq!(code, 0, "{result}");
+    assert_eq!(result["protocol"], "HTTP/2");
+    assert_eq!(number(&result["requests"]["succeeded_count"]), 300);
+    assert_eq!(number(&result["connections"]["opened_count"]), 3);
+    assert_eq!(server.requests(), 300);
+    let (code, result) = load(&url, &["--http2", "--streams", "4", "-d", "1s", "-c", "2", "-t", "2"]);
+    assert_eq!(code, 0, "{result}");
+    assert_eq!(server.requests(), 300 + number(&result["requests"]["sent_count"]));
+}
+
+mod http2 {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// A server of HTTP/2 that answers everything, and counts.
+    pub struct Server {
+        pub address: String,
+        requests: Arc<AtomicU64>,
+    }
+
+    impl Server {
+        pub fn start() -> Self {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap().to_string();
+            let requests = Arc::new(AtomicU64::new(0));
+            let counted = Arc::clone(&requests);
+            listener.set_nonblocking(true).unwrap();
+            std::thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(serve(listener, counted));
+            });
+            Self { address, requests }
+        }
+
+        pub fn requests(&self) -> u64 {
+            self.requests.load(Ordering::Relaxed)
+        }
+    }
+
+    async fn serve(listener: std::net::TcpListener, counted: Arc<AtomicU64>) {
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        while let Ok((stream, _)) = listener.accept().await {
+            let counted = Arc::clone(&counted);
+            tokio::spawn(async move {
+                let Ok(mut connection) = h2::server::handshake(stream).await else { return };
+                while let Some(Ok((_, mut respond))) = connection.accept().await {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    if let Ok(mut body) = respond.send_response(http::Response::new(()), false) {
+                        let _ = body.send_data(bytes::Bytes::from_static(b"hello"), true);
+                    }
+                }
+            });
+        }
+    }
+}
