@@ -84,7 +84,7 @@ pub enum Command {
     Hist(HistArguments),
     /// Measure our own speed and cost, beside others in the same run
     Bench(BenchArguments),
-    /// Print or write the JSON Schemas: scenario, daemon, inventory and requests files, and the lines of a load
+    /// Print or write the JSON Schemas of our files and of the lines of a load
     Schema {
         /// Write them into this directory instead
         #[arg(long, value_name = "DIR")]

@@ -201,15 +201,15 @@ fn truths(result: &LoadResult) -> String {
     requests(&mut text, result);
     let all = &result.connections;
     let words = format!(
-        "{} asked, {} at most at once, {} opened, {} replaced, {} closed by the server, {} alive at the end",
+        "{} asked, {} at most at once, {} opened, {} alive at the end",
         count(all.asked_count),
         count(all.most_open_count),
         count(all.opened_count),
-        count(all.replaced_count),
-        count(all.closed_by_server_count),
         count(all.alive_count)
     );
     row(&mut text, "Connections", &words);
+    let [replaced, closed] = [all.replaced_count, all.closed_by_server_count].map(count);
+    row(&mut text, "", &format!("{replaced} replaced, {closed} closed by the server"));
     let statuses = result.statuses.iter().map(|line| format!("{}: {}", line.status, count(line.answers_count)));
     let statuses: Vec<String> = statuses.collect();
     row(&mut text, "Statuses", &if statuses.is_empty() { "no answer".to_owned() } else { statuses.join(", ") });

@@ -4,5 +4,6 @@ mod fixture;
 mod forms;
 mod lines;
 mod merging;
+mod real;
 mod said;
 mod verdicts;
