@@ -12,6 +12,7 @@ use std::time::Duration;
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::agent::process::{PassOn, Start};
+use crate::agent::shim::OWN_PROGRAM;
 use crate::agent::state::{self, State};
 use crate::agent::stop::{self, stop_all};
 use crate::agent::surroundings::{Agent, resolve};
@@ -26,9 +27,6 @@ enum Wake {
     /// End of input, a broken pipe, a signal: nobody is there any more.
     Alone,
 }
-
-/// What runs here, and in the shim.
-const OWN_PROGRAM: &str = "/proc/self/exe";
 
 type Out = Arc<Mutex<Box<dyn Write + Send>>>;
 
@@ -348,8 +346,6 @@ fn start(agent: &Agent, request: StartRequest) -> Result<Reply, Failure> {
     let fill = |text: &str| text.replace("{work}", &work);
     environment.extend(request.command.environment.iter().map(|(name, value)| (name.into(), fill(value).into())));
     let (program, shown) = if request.own {
-        // By the kernel's own link: it leads to what runs here, also for a user who may not walk there, and also where
-        // the file was replaced meanwhile.
         let own = std::env::current_exe().map_or_else(|_| PathBuf::from("timetrial"), PathBuf::from);
         (PathBuf::from(OWN_PROGRAM), own)
     } else {

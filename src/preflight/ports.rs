@@ -174,6 +174,30 @@ mod tests {
     }
 
     #[test]
+    fn each_of_several_clients_has_its_own_part() {
+        let mut plan = plan_of_2015();
+        for trial in &mut plan.trials {
+            (trial.load.tool, trial.load.connections) = ("timetrial".to_owned(), 401);
+            (trial.server, trial.more_clients) = ("far".to_owned(), vec!["other".to_owned()]);
+        }
+        let machine = seen(&[(RANGE, "1024 65535"), (RESERVED, "5432,8000")]);
+        let text = |name: &str| {
+            let on = On { plan: &plan, name, seen: &machine };
+            sums(&on).into_iter().find(|sum| sum.code == "ephemeral-ports").unwrap().text
+        };
+        assert!(text("pc").starts_with("201 connections of the load, of 64,510"), "{}", text("pc"));
+        assert!(text("other").starts_with("200 connections of the load, of 64,510"), "{}", text("other"));
+        // Two names of one machine are two of its clients there.
+        let one = crate::preflight::as_one(&plan, &[("other".to_owned(), "pc".to_owned())].into());
+        let on = On { plan: &one, name: "pc", seen: &machine };
+        let text = &sums(&on)[0].text;
+        assert!(text.starts_with("401 connections of the load"), "{text}");
+        let served = On { plan: &plan, name: "far", seen: &machine };
+        assert_eq!(served.serving().map(|trial| served.connections(trial)).max(), Some(401));
+        assert_eq!(served.loading().count(), 0);
+    }
+
+    #[test]
     fn too_few_ports_are_refused_and_so_are_those_that_wait() {
         let plan = plan_of_2015();
         let mut machine = seen(&[(RANGE, "10000 10395")]);

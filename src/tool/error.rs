@@ -275,12 +275,6 @@ pub enum ParseError {
         /// What keeps them apart.
         why: String,
     },
-    /// A machine began later than the others.
-    #[error("it began {late_us} µs after the time that was agreed on with the other clients")]
-    BeganLate {
-        /// How much.
-        late_us: u64,
-    },
     /// Figures that can't be.
     #[error("{what} can't be: {why}")]
     Implausible {
