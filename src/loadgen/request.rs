@@ -75,15 +75,14 @@ impl Requests {
     /// These requests, with what their placeholders stand for, in path, values of headers, and body: `${number}` for the
     /// number of the request, `${random:1..6}` for a number from 1 to 6 that is the same in each run, `${line:FILE}` for
     /// the lines of a file in turn, `$${` for a plain `${`. Each file is read once, by `read_file`, which says why it
-    /// can't where it can't.
+    /// can't where it can't. All that is wrong is told at once: the first wrong placeholder of each text.
     pub fn parse(
         specs: Vec<Spec>,
         read_file: &mut dyn FnMut(&str) -> Result<Vec<u8>, String>,
-    ) -> Result<Self, PlaceholderError> {
+    ) -> Result<Self, Vec<PlaceholderError>> {
         let mut parser = Parser::new(read_file);
-        let built = specs.iter().enumerate().map(|(index, spec)| Built::parse(spec, index, &mut parser));
-        let built = built.collect::<Result<_, _>>()?;
-        Ok(Self::with(specs, built))
+        let built = specs.iter().enumerate().map(|(index, spec)| Built::parse(spec, index, &mut parser)).collect();
+        if parser.wrong.is_empty() { Ok(Self::with(specs, built)) } else { Err(parser.wrong) }
     }
 
     fn with(specs: Vec<Spec>, built: Vec<Built>) -> Self {
@@ -180,13 +179,13 @@ impl Built {
         Self::of(spec, Template::fixed(spec.path.as_bytes()), headers, Template::fixed(&spec.body))
     }
 
-    fn parse(spec: &Spec, index: usize, parser: &mut Parser<'_>) -> Result<Self, PlaceholderError> {
-        let path = parser.parse(spec.path.as_bytes(), index, Place::Path)?;
+    fn parse(spec: &Spec, index: usize, parser: &mut Parser<'_>) -> Self {
+        let path = parser.parse(spec.path.as_bytes(), index, Place::Path);
         let header =
             |(name, value): &(String, String)| parser.parse(value.as_bytes(), index, Place::Header(name.clone()));
-        let headers = spec.headers.iter().map(header).collect::<Result<_, _>>()?;
-        let body = parser.parse(&spec.body, index, Place::Body)?;
-        Ok(Self::of(spec, path, headers, body))
+        let headers = spec.headers.iter().map(header).collect();
+        let body = parser.parse(&spec.body, index, Place::Body);
+        Self::of(spec, path, headers, body)
     }
 
     fn of(spec: &Spec, path: Template, headers: Vec<Template>, body: Template) -> Self {

@@ -27,8 +27,15 @@ fn read_file(name: &str) -> Result<Vec<u8>, String> {
     }
 }
 
-fn parse(specs: Vec<Spec>) -> Result<Requests, PlaceholderError> {
+fn parse(specs: Vec<Spec>) -> Result<Requests, Vec<PlaceholderError>> {
     Requests::parse(specs, &mut read_file)
+}
+
+/// What is wrong with them, which is one thing.
+fn wrong(specs: Vec<Spec>) -> PlaceholderError {
+    let errors = parse(specs).map(|_| ()).expect_err("something is wrong");
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    errors[0].clone()
 }
 
 fn text(requests: &Requests, number: u64) -> String {
@@ -134,7 +141,7 @@ fn a_file_is_read_once() {
 #[test]
 fn what_is_wrong_is_told_with_its_place_and_a_way_out() {
     let check = |path: &str, expected: &str| {
-        let error = parse(vec![get(path)]).map(|_| ()).expect_err(path);
+        let error = wrong(vec![get(path)]);
         assert_eq!(format!("{error} (hint: {})", error.hint), expected, "{path}");
     };
     let known = "there are `${number}`, `${random:1..1000}` and `${line:FILE}`; a plain `${` is written `$${`";
@@ -161,8 +168,18 @@ fn what_is_wrong_is_told_with_its_place_and_a_way_out() {
     check(
         "${line:spaces}",
         "byte 1 of the path: line 2 of `spaces` holds the byte 0x20 \
-         (hint: write it as `%20`: no space or control byte can stand in a path)",
+         (hint: write it as `%20`: a path is printable ASCII without spaces and `#`)",
     );
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once() {
+    let mut spec = send("POST", "${x}");
+    spec.path = "/${y}${z}".to_owned();
+    let errors = parse(vec![spec.clone(), get("/"), spec]).map(|_| ()).expect_err("four placeholders are wrong");
+    let told: Vec<_> = errors.iter().map(|error| (error.request, error.place.to_string(), error.column)).collect();
+    let [path, body] = ["path", "body"].map(str::to_owned);
+    assert_eq!(told, [(0, path.clone(), 2), (0, body.clone(), 1), (2, path, 2), (2, body, 1)]);
 }
 
 #[test]
@@ -171,7 +188,7 @@ fn lines_are_held_against_the_place_where_they_stand() {
     spec.headers.push(("A".to_owned(), "${line:spaces}".to_owned()));
     assert!(parse(vec![spec.clone()]).is_ok());
     spec.headers.push(("B".to_owned(), "b ${line:control}".to_owned()));
-    let error = parse(vec![get("/"), spec]).map(|_| ()).expect_err("a control byte in a header");
+    let error = wrong(vec![get("/"), spec]);
     assert_eq!((error.request, error.column), (1, 3));
     assert_eq!(error.to_string(), "byte 3 of the header `B`: line 2 of `control` holds the byte 0x01");
 }

@@ -80,6 +80,8 @@ pub(super) struct Parser<'a> {
     files: BTreeMap<String, Arc<Lines>>,
     /// Placeholders so far.
     salt: u64,
+    /// What was wrong so far.
+    pub(super) wrong: Vec<PlaceholderError>,
 }
 
 /// What is wrong, without where.
@@ -88,11 +90,11 @@ type Wrong = (String, String);
 impl<'a> Parser<'a> {
     /// With what reads a file or says why it can't.
     pub(super) fn new(read_file: &'a mut dyn FnMut(&str) -> Result<Vec<u8>, String>) -> Self {
-        Self { read_file, files: BTreeMap::new(), salt: 0 }
+        Self { read_file, files: BTreeMap::new(), salt: 0, wrong: Vec::new() }
     }
 
-    /// Reads the text at a place of a request.
-    pub(super) fn parse(&mut self, text: &[u8], request: usize, place: Place) -> Result<Template, PlaceholderError> {
+    /// Reads the text at a place of a request, up to what is wrong in it.
+    pub(super) fn parse(&mut self, text: &[u8], request: usize, place: Place) -> Template {
         let mut template = Template::default();
         let mut from = 0;
         while let Some(dollar) = memchr::memchr(b'$', &text[from..]).map(|at| from + at) {
@@ -102,22 +104,23 @@ impl<'a> Parser<'a> {
                 template.push_fixed(b"${");
                 from = dollar + 3;
             } else if rest.starts_with(b"${") {
-                let (part, length) = self.placeholder(rest, &place).map_err(|(message, hint)| PlaceholderError {
-                    request,
-                    place: place.clone(),
-                    column: dollar + 1,
-                    message,
-                    hint,
-                })?;
-                template.parts.push(part);
-                from = dollar + length;
+                match self.placeholder(rest, &place) {
+                    Ok((part, length)) => {
+                        template.parts.push(part);
+                        from = dollar + length;
+                    }
+                    Err((message, hint)) => {
+                        self.wrong.push(PlaceholderError { request, place, column: dollar + 1, message, hint });
+                        return template;
+                    }
+                }
             } else {
                 template.push_fixed(b"$");
                 from = dollar + 1;
             }
         }
         template.push_fixed(&text[from..]);
-        Ok(template)
+        template
     }
 
     /// Reads the placeholder at the beginning of a text, and says how long it is.
@@ -252,7 +255,7 @@ impl Lines {
             return Err((format!("`{file}` has no lines"), "write one line for each value".to_owned()));
         }
         let is_unfit = |byte: &u8| match place {
-            Place::Path => *byte <= b' ' || *byte == 0x7f,
+            Place::Path => !byte.is_ascii_graphic() || *byte == b'#',
             Place::Header(_) => (*byte < b' ' && *byte != b'\t') || *byte == 0x7f,
             Place::Body => false,
         };
@@ -260,7 +263,7 @@ impl Lines {
             let Some(byte) = self.text[range.clone()].iter().find(|byte| is_unfit(byte)) else { continue };
             let message = format!("line {} of `{file}` holds the byte 0x{byte:02x}", index + 1);
             let hint = match place {
-                Place::Path => format!("write it as `%{byte:02X}`: no space or control byte can stand in a path"),
+                Place::Path => format!("write it as `%{byte:02X}`: a path is printable ASCII without spaces and `#`"),
                 _ => "take it away: no control byte can stand in a header".to_owned(),
             };
             return Err((message, hint));

@@ -38,7 +38,7 @@ impl Beginning {
     }
 
     /// How long it is until then.
-    pub fn from_now(&self) -> Duration {
+    pub fn lead(&self) -> Duration {
         Duration::from_micros(self.at_us.saturating_sub(now_us()))
     }
 }

@@ -130,7 +130,7 @@ async fn generate(
         prepare(state, trial, share, seconds).await?;
     }
     let beginning = clocks::agree(state, trial).await?;
-    let lead = beginning.as_ref().map_or(Duration::ZERO, Beginning::from_now);
+    let lead = beginning.as_ref().map_or(Duration::ZERO, Beginning::lead);
     let total = Duration::from_secs_f64(seconds);
     let mut work = Work { name, begun: Instant::now(), lead, total, generators: Vec::new() };
     let worked = at_work(state, trial, running, &shares, beginning.as_ref(), &mut work).await;

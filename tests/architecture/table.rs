@@ -52,6 +52,7 @@ pub const MAY_USE: &[(&str, &[&str])] = &[
             "run",
             "scenario",
             "store",
+            "tool",
             "truth",
             "wire",
         ],

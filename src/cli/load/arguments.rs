@@ -63,6 +63,21 @@ pub struct LoadArguments {
     /// A file whose bytes are the body
     #[arg(long, value_name = "FILE", help_heading = "What is requested")]
     pub body_file: Option<PathBuf>,
+    /// A file of requests in TOML, each with its weight
+    ///
+    /// Each `[[request]]` has a `path`, and what else it needs: weight, method, headers, body or body_file, expect_status,
+    /// expect_bytes, expect_sha256. The URL then says only where they go; -H and what is expected hold for all of them.
+    ///
+    /// In paths, headers and bodies, of the file and of these arguments, ${number} is the number of the request,
+    /// ${random:1..1000} a number from 1 to 1000 that is the same in each run, ${line:FILE} the lines of a file in turn, and
+    /// $${ a plain ${.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["method", "body", "body_file"],
+        help_heading = "What is requested"
+    )]
+    pub requests: Option<PathBuf>,
     /// The status codes that are right: 200,304 or 200-299; 200-399 if not said
     #[arg(long, value_name = "CODES", help_heading = "What is a right answer")]
     pub expect_status: Option<String>,

@@ -1,19 +1,67 @@
 //! What is requested, and what is a right answer.
 
+use std::path::Path;
+
 use crate::cli::load::arguments::LoadArguments;
 use crate::cli::load::read::keep_alive;
+use crate::cli::load::requests_file::{ForAll, read_lines, read_requests};
 use crate::cli::load::url::Url;
 use crate::cli::load::words::{Bounds, list, whole};
 use crate::cli::load::wrong::Found;
-use crate::loadgen::request::{Expect, Spec};
+use crate::loadgen::request::{Expect, Requests, Spec};
+use crate::loadgen::template::escaped;
 
 /// Headers of HTTP/1.1 that HTTP/2 has no place for.
 const OF_CONNECTIONS: [&str; 5] = ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"];
 
+/// Headers that are made from the body.
+const OF_BODIES: [&str; 2] = ["content-length", "transfer-encoding"];
+
 /// Reads them; nothing where something is wrong.
-pub fn read(arguments: &LoadArguments, url: &Url, found: &mut Found) -> Option<Vec<Spec>> {
+pub fn read(arguments: &LoadArguments, url: &Url, found: &mut Found) -> Option<Requests> {
+    let headers = headers(arguments, url, found);
+    let expect = expect(arguments, found);
+    if let Some(path) = &arguments.requests {
+        return of_file(path, &headers, &expect.unwrap_or_default(), arguments.http2, url, found);
+    }
     let body = body(arguments, found);
     let method = method(arguments, body.as_ref().is_some_and(|body| !body.is_empty()), found);
+    let spec = Spec { method: method?, path: url.path.clone(), headers, body: body?, weight: 1, expect: expect? };
+    let requests = Requests::parse(vec![spec], &mut |name| read_lines(Path::new(name)));
+    match requests {
+        Ok(requests) => Some(requests),
+        Err(errors) => {
+            for error in errors {
+                found.wrong(error.to_string(), error.hint);
+            }
+            None
+        }
+    }
+}
+
+fn of_file(
+    path: &Path,
+    headers: &[(String, String)],
+    expect: &Expect,
+    http2: bool,
+    url: &Url,
+    found: &mut Found,
+) -> Option<Requests> {
+    if url.path != "/" {
+        found.warn(format!("the path {} of the URL is not requested: the file says what is", url.path));
+    }
+    let of_bodies = OF_BODIES.map(|name| (name, "is made from the body"));
+    let of_connections = OF_CONNECTIONS.map(|name| (name, "is no header of HTTP/2"));
+    let refused = [&of_bodies[..], if http2 { &of_connections } else { &[] }].concat();
+    let requests = read_requests(path, ForAll { headers, expect, refused: &refused }, &mut found.files);
+    // With errors, they are drawn beside them.
+    for warning in found.files.in_order().into_iter().filter(|_| requests.is_some()) {
+        found.warnings.push(format!("{}: {}", warning.site.path().display(), warning.message));
+    }
+    requests
+}
+
+fn headers(arguments: &LoadArguments, url: &Url, found: &mut Found) -> Vec<(String, String)> {
     let mut headers: Vec<(String, String)> =
         arguments.header.iter().filter_map(|text| header(text, arguments, found)).collect();
     let has =
@@ -27,16 +75,14 @@ pub fn read(arguments: &LoadArguments, url: &Url, found: &mut Found) -> Option<V
     if keep_alive(arguments) == "no" && !arguments.http2 && !has(&headers, "connection") {
         headers.push(("Connection".to_owned(), "close".to_owned()));
     }
-    let expect = expect(arguments, found);
-    let spec = Spec { method: method?, path: url.path.clone(), headers, body: body?, weight: 1, expect: expect? };
-    Some(vec![spec])
+    headers
 }
 
 fn body(arguments: &LoadArguments, found: &mut Found) -> Option<Vec<u8>> {
     match (&arguments.body, &arguments.body_file) {
         (Some(text), _) => Some(text.clone().into_bytes()),
         (None, Some(path)) => match std::fs::read(path) {
-            Ok(bytes) => Some(bytes),
+            Ok(bytes) => Some(escaped(&bytes)),
             Err(error) => {
                 found.wrong(format!("--body-file: {} can't be read: {error}", path.display()), "name a file to send");
                 None
@@ -86,7 +132,7 @@ fn header(text: &str, arguments: &LoadArguments, found: &mut Found) -> Option<(S
         return None;
     }
     let lower = name.to_ascii_lowercase();
-    if ["content-length", "transfer-encoding"].contains(&lower.as_str()) {
+    if OF_BODIES.contains(&lower.as_str()) {
         found.wrong(format!("-H/--header: {name} is made from the body"), "leave it out");
         return None;
     }

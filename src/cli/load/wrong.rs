@@ -2,11 +2,14 @@
 
 use crate::cli::error::Problem;
 use crate::cli::exit;
+use crate::diagnostic::Diagnostics;
 
 /// What is wrong, and what may go wrong.
 #[derive(Debug, Default)]
 pub struct Found {
     wrong: Vec<Problem>,
+    /// What is wrong in files, with its place.
+    pub files: Diagnostics,
     /// What may go wrong, in sentences.
     pub warnings: Vec<String>,
 }
@@ -35,11 +38,11 @@ impl Found {
 
     /// Whether nothing is wrong so far.
     pub fn is_fine(&self) -> bool {
-        self.wrong.is_empty()
+        self.wrong.is_empty() && !self.files.has_errors()
     }
 
     /// Everything that is wrong, for people.
     pub fn text(&self) -> String {
-        self.wrong.iter().map(|problem| problem.text() + "\n").collect()
+        self.wrong.iter().map(|problem| problem.text() + "\n").collect::<String>() + &self.files.render(false)
     }
 }
