@@ -9,4 +9,5 @@ mod encrypted;
 mod forms;
 mod protocols;
 mod rates;
+mod requested;
 mod support;

@@ -2,6 +2,7 @@
 
 use crate::diagnostic::{Code, Diagnostic, Diagnostics};
 use crate::inventory::Machine;
+use crate::metric::counted;
 use crate::plan::check::Written;
 use crate::plan::check::machines::machines_with;
 use crate::scenario::Round;
@@ -44,8 +45,10 @@ fn check_parts(round: &Round, machines: usize, diagnostics: &mut Diagnostics) {
         return;
     }
     let default = if load.threads.place == load.place { ", the default," } else { "" };
-    let message =
-        format!("connections = {connections} is too few for {machines} clients with {threads} threads{default} each");
+    let message = format!(
+        "connections = {connections} is too few for {machines} clients with {}{default} each",
+        counted(threads, "thread")
+    );
     let hint = match connections / machines {
         0 => format!("write at least connections = {least}"),
         fewer => format!("write threads = {fewer}, or at least connections = {least}"),

@@ -108,9 +108,16 @@ pub(super) fn check_tools(written: Written<'_>, diagnostics: &mut Diagnostics) {
     }
     for round in &written.scenario.rounds {
         let wanted = &round.load.tool;
-        let comes_alone = tool::find(&wanted.value).is_some_and(|tool| tool.package().is_none() && !tool.is_own());
-        let lacks = |machine: &&Machine| comes_alone && !machine.tools.contains_key(&wanted.value);
-        for machine in machines_with(inventory, &round.from.value).filter(lacks) {
+        let Some(tool) = tool::find(&wanted.value).filter(|tool| tool.package().is_none() && !tool.is_own()) else {
+            continue;
+        };
+        let machines: Vec<&Machine> = machines_with(inventory, &round.from.value).collect();
+        // That it can't load from several at all is told where that is checked.
+        let can_load = machines.len() == 1 || tool.makes_shares();
+        for machine in machines {
+            if !can_load || machine.tools.contains_key(&wanted.value) {
+                continue;
+            }
             diagnostics.push_unless_consequence(missing_tool(wanted, machine));
         }
     }

@@ -22,6 +22,9 @@ pub struct LoadBenchArguments {
     /// Only these
     #[arg(long, value_name = "NAME", value_enum, num_args = 1..)]
     pub only: Vec<Part>,
+    /// How often a load is made at most until nobody else takes more than 8 % of either processor
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub tries: u32,
     /// Another build of ours to measure in the place of this one
     #[arg(long, value_name = "PATH", hide = true)]
     pub timetrial: Option<PathBuf>,

@@ -42,6 +42,7 @@ impl Unit {
             Self::Times => format!("{value:.2} ×"),
             Self::PerCpuSecond | Self::PerSecond if value >= 1_000.0 => count(value.round() as u64),
             Self::PerCpuSecond | Self::PerSecond => format!("{value:.1}"),
+            Self::Us if value >= 1e6 => format!("{:.2} s", value / 1e6),
             Self::Us if value >= 10_000.0 => format!("{:.1} ms", value / 1e3),
             Self::Us if value >= 100.0 => format!("{} µs", count(value.round() as u64)),
             Self::Us => format!("{value:.1} µs"),
@@ -92,7 +93,37 @@ pub struct Goal {
     /// What is aimed at.
     pub aim: Option<f64>,
     /// One figure a round, or why there is none.
-    pub figures: Result<Vec<f64>, String>,
+    pub figures: Result<Figures, String>,
+}
+
+/// One figure a round.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Figures {
+    /// The figures.
+    pub values: Vec<f64>,
+    /// In all rounds others took too much of the processors.
+    pub are_disturbed: bool,
+}
+
+impl Figures {
+    /// Those of clean rounds, if there are any; else all.
+    pub fn choose(of: impl Fn(bool) -> Vec<f64>) -> Self {
+        let clean = of(true);
+        if clean.is_empty() {
+            return Self { values: of(false), are_disturbed: true };
+        }
+        Self { values: clean, are_disturbed: false }
+    }
+
+    /// Each made into another one.
+    pub fn map(self, into: impl FnMut(f64) -> f64) -> Self {
+        Self { values: self.values.into_iter().map(into).collect(), ..self }
+    }
+
+    /// A failure where there are none.
+    pub fn or_failure(self) -> Result<Self, String> {
+        if self.values.is_empty() { Err("no load came to its end".to_owned()) } else { Ok(self) }
+    }
 }
 
 /// How near a goal is.
@@ -104,6 +135,8 @@ pub enum Reached {
     Target,
     /// Not even that.
     No,
+    /// There are figures, and others disturbed all of them.
+    Unsure,
     /// There is no figure.
     Unknown,
 }
@@ -115,6 +148,7 @@ impl Reached {
             Self::Aim => "yes, the aim too",
             Self::Target => "yes",
             Self::No => "NO",
+            Self::Unsure => "unsure: disturbed",
             Self::Unknown => "not measured",
         }
     }
@@ -123,13 +157,16 @@ impl Reached {
 impl Goal {
     /// Median and range.
     pub fn spread(&self) -> Option<Spread> {
-        let figures = self.figures.as_ref().ok().filter(|figures| !figures.is_empty())?;
-        Some(Spread::of(figures.clone()))
+        let figures = self.figures.as_ref().ok().filter(|figures| !figures.values.is_empty())?;
+        Some(Spread::of(figures.values.clone()))
     }
 
     /// By the median.
     pub fn reached(&self) -> Reached {
         let Some(spread) = self.spread() else { return Reached::Unknown };
+        if self.figures.as_ref().is_ok_and(|figures| figures.are_disturbed) {
+            return Reached::Unsure;
+        }
         let is_good = |bound: f64| match self.sense {
             Sense::AtLeast => spread.median >= bound,
             Sense::AtMost => spread.median <= bound,
@@ -158,7 +195,14 @@ mod tests {
             Sense::AtMost => (0.05, 0.01),
         };
         let what = "a test".to_owned();
-        Goal { what, unit: Unit::Times, sense, target, aim: Some(aim), figures: Ok(figures.to_vec()) }
+        Goal {
+            what,
+            unit: Unit::Times,
+            sense,
+            target,
+            aim: Some(aim),
+            figures: Ok(Figures { values: figures.to_vec(), are_disturbed: false }),
+        }
     }
 
     #[test]
@@ -174,6 +218,8 @@ mod tests {
         check(Sense::AtMost, &[], Reached::Unknown);
         let missing = Goal { figures: Err("no wrk2".to_owned()), ..goal(Sense::AtLeast, &[]) };
         assert_eq!(missing.reached(), Reached::Unknown);
+        let figures = Ok(Figures { values: vec![2.0], are_disturbed: true });
+        assert_eq!(Goal { figures, ..goal(Sense::AtLeast, &[]) }.reached(), Reached::Unsure);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! project's issue on its load generator; `docs/bench-load.md` explains each.
 
 use crate::cli::bench::load::generator::{CONNECTIONS, Candidate, Load, Outcome};
-use crate::cli::bench::load::goal::{Goal, Sense, Unit};
+use crate::cli::bench::load::goal::{Figures, Goal, Sense, Unit};
 use crate::cli::bench::load::rounds::{Bench, Figure, Series, find};
 use crate::cli::bench::load::section::{Column, Section};
 use crate::cli::bench::load::server::Kind;
@@ -14,6 +14,8 @@ const URING: &str = "timetrial, io_uring";
 const PLAIN: &str = "timetrial, SCHED_OTHER";
 const FIFO: &str = "timetrial, SCHED_FIFO";
 const ECONOMY: &str = "timetrial, economy";
+const SHORT: &str = "timetrial, short";
+const LONG: &str = "timetrial, 4 times as long";
 
 /// What the server of steady loads waits.
 const DELAY_US: f64 = 1_000.0;
@@ -46,16 +48,18 @@ fn ratio(
     sense: Sense,
     Bounds(target, aim): Bounds,
 ) -> Goal {
+    let missing = |name: &str| Err(format!("not here: {name}"));
     let figures = match (find(all, one), find(all, other)) {
-        (_, None) => Err(format!("not here: {other}")),
-        (None, _) => Err(format!("not measured: {one}")),
-        (Some(ours), Some(theirs)) => some(ours.over(theirs, of)),
+        (_, None) => missing(other),
+        (None, _) => missing(one),
+        (Some(ours), Some(theirs)) => ours.over(theirs, of).or_failure(),
     };
     Goal { what: format!("{one}, to {other}"), unit: Unit::Times, sense, target, aim, figures }
 }
 
-fn some(figures: Vec<f64>) -> Result<Vec<f64>, String> {
-    if figures.is_empty() { Err("no load came to its end".to_owned()) } else { Ok(figures) }
+/// What one of ours has.
+fn of_ours(all: &[Series], name: &str, of: &Figure) -> Figures {
+    find(all, name).map(|ours| ours.known(of)).unwrap_or_default()
 }
 
 impl Bench {
@@ -161,15 +165,14 @@ impl Bench {
             Column::new("p99.9 (truth: 990 ms)", "p99_9", Unit::Us, p99_9),
         ];
         let goal = |(name, truth): (&str, f64), of: &Figure| {
-            let figures = find(&all, "timetrial").map(|ours| ours.known(of)).unwrap_or_default();
-            let wrong = figures.iter().map(|figure| (figure / truth - 1.0).abs() * 100.0).collect();
+            let wrong = of_ours(&all, "timetrial", of).map(|figure| (figure / truth - 1.0).abs() * 100.0);
             Goal {
                 what: format!("{name} is wrong by"),
                 unit: Unit::Percent,
                 sense: Sense::AtMost,
                 target: 1.0,
                 aim: Some(0.5),
-                figures: some(wrong),
+                figures: wrong.or_failure(),
             }
         };
         let goals = vec![goal(FROZEN_US[0], &p99), goal(FROZEN_US[1], &p99_9)];
@@ -182,22 +185,26 @@ impl Bench {
     pub async fn memory(&self) -> Result<Section, Problem> {
         let server = Kind::Truth(vec!["--busy"]);
         let load = |seconds| Load { server: server.clone(), seconds, rate: None, watches_memory: true };
-        let (short, long) = (self.ours("timetrial, short", &[]), self.ours("timetrial, 4 times as long", &[]));
+        let (short, long) = (self.ours(SHORT, &[]), self.ours(LONG, &[]));
         let mut all = self.turns("memory, short", &load(self.seconds), &[short], self.rounds).await?;
         all.extend(self.turns("memory, long", &load(4 * self.seconds), &[long], self.rounds).await?);
-        let figures = |which: usize| all.get(which).map(|series| series.known(&peak_mb)).unwrap_or_default();
-        let (shorts, longs) = (figures(0), figures(1));
-        let growth = shorts.iter().zip(&longs).map(|(short, long)| long - short).collect();
-        let goal = |what: &str, target, figures| Goal {
+        let (shorts, longs) = (of_ours(&all, SHORT, &peak_mb), of_ours(&all, LONG, &peak_mb));
+        // Memory is what it is, whoever disturbs.
+        let sure = |values| Figures { values, are_disturbed: false };
+        let growth = shorts.values.iter().zip(&longs.values).map(|(short, long)| long - short).collect();
+        let goal = |what: &str, target, figures: Figures| Goal {
             what: what.to_owned(),
             unit: Unit::Mb,
             sense: Sense::AtMost,
             target,
             aim: None,
-            figures: some(figures),
+            figures: figures.or_failure(),
         };
         // Pages come one by one, some of them late: a quarter of a megabyte is none.
-        let goals = vec![goal("peak of the long load", 10.0, longs), goal("more than the short one", 0.25, growth)];
+        let goals = vec![
+            goal("peak of the long load", 10.0, sure(longs.values)),
+            goal("more than the short one", 0.25, sure(growth)),
+        ];
         let columns = [
             Column::new("peak", "peak", Unit::Mb, peak_mb),
             Column::new("requests", "requests", Unit::Plain, |outcome| Some(outcome.known.requests as f64)),
@@ -220,7 +227,7 @@ fn kept(all: &[Series], asked: f64) -> Vec<Goal> {
         sense: Sense::AtMost,
         target: 0.05,
         aim: Some(0.01),
-        figures: some(find(all, name).map(|ours| ours.known(&off)).unwrap_or_default()),
+        figures: of_ours(all, name, &off).or_failure(),
     };
     [PLAIN, FIFO, ECONOMY].into_iter().filter(|name| find(all, name).is_some()).map(goal).collect()
 }
@@ -228,11 +235,10 @@ fn kept(all: &[Series], asked: f64) -> Vec<Goal> {
 /// What we add to the server's own delay, by our own figures.
 fn added(all: &[Series]) -> Vec<Goal> {
     let goal = |name: &str, of: &Figure, target, aim| {
-        let figures = find(all, FIFO).map(|ours| ours.known(of)).unwrap_or_default();
-        let added = figures.iter().map(|figure| figure - DELAY_US).collect();
+        let added = of_ours(all, FIFO, of).map(|figure| figure - DELAY_US);
         let (unit, sense, aim) = (Unit::Us, Sense::AtMost, Some(aim));
         let what = format!("{FIFO} adds to {name}");
-        real_time(all, Goal { what, unit, sense, target, aim, figures: some(added) })
+        real_time(all, Goal { what, unit, sense, target, aim, figures: added.or_failure() })
     };
     vec![
         goal("p50", &|outcome: &Outcome| outcome.said.p50_us, 50.0, 30.0),

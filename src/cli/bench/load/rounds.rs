@@ -4,16 +4,13 @@ use std::path::PathBuf;
 
 use crate::cli::bench::load::cpus::Cpus;
 use crate::cli::bench::load::generator::{Candidate, Load, Outcome};
-use crate::cli::bench::load::goal::ratios;
+use crate::cli::bench::load::goal::{Figures, ratios};
 use crate::cli::bench::load::peers::Peers;
 use crate::cli::bench::{Scratch, Spread, say};
 use crate::cli::error::Problem;
 
 /// From this share of foreign CPU time on one of both processors on, a load is done again.
 const MOST_FOREIGN: f64 = 0.08;
-
-/// So often at most; the least disturbed of them is taken.
-const TRIES: u32 = 6;
 
 /// What all parts of the bench have in common.
 pub struct Bench {
@@ -23,6 +20,8 @@ pub struct Bench {
     pub folder: Scratch,
     /// How many rounds.
     pub rounds: u32,
+    /// How often a load is made at most; the least disturbed of them is taken.
+    pub tries: u32,
     /// How long a load lasts.
     pub seconds: u64,
     /// Our own program.
@@ -71,7 +70,7 @@ impl Bench {
     /// One load, again and again until nobody disturbs it, or often enough.
     async fn calm(&self, candidate: &Candidate, load: &Load) -> Result<Outcome, Problem> {
         let mut best: Option<Outcome> = None;
-        for attempt in 1..=TRIES {
+        for attempt in 1..=self.tries {
             let outcome = candidate.run(load, &self.cpus, &self.folder.0).await?;
             let foreign = outcome.foreign_share;
             if best.as_ref().is_none_or(|best| foreign < best.foreign_share) {
@@ -80,7 +79,7 @@ impl Bench {
             if foreign <= MOST_FOREIGN {
                 break;
             }
-            let again = if attempt < TRIES { "again" } else { "the least disturbed is taken" };
+            let again = if attempt < self.tries { "again" } else { "the least disturbed is taken" };
             say(&format!("  {}: {:.0} % foreign CPU; {again}", candidate.name, foreign * 100.0));
         }
         best.ok_or_else(|| crate::cli::bench::failed("no load was made"))
@@ -100,23 +99,19 @@ impl Series {
     }
 
     /// Those of clean rounds, if there are any; else all.
-    pub fn known(&self, of: &Figure) -> Vec<f64> {
-        let of_all = |only_clean| self.figures(of, only_clean).into_iter().flatten().collect::<Vec<f64>>();
-        let clean = of_all(true);
-        if clean.is_empty() { of_all(false) } else { clean }
+    pub fn known(&self, of: &Figure) -> Figures {
+        Figures::choose(|only_clean| self.figures(of, only_clean).into_iter().flatten().collect())
     }
 
     /// Median and range of the same.
     pub fn spread(&self, of: &Figure) -> Option<Spread> {
-        let known = self.known(of);
+        let known = self.known(of).values;
         (!known.is_empty()).then(|| Spread::of(known))
     }
 
     /// Round by round, how many times another one's figure this is: of rounds in which both were clean, if there are any.
-    pub fn over(&self, other: &Self, of: &Figure) -> Vec<f64> {
-        let of_all = |only_clean| ratios(&self.figures(of, only_clean), &other.figures(of, only_clean));
-        let clean = of_all(true);
-        if clean.is_empty() { of_all(false) } else { clean }
+    pub fn over(&self, other: &Self, of: &Figure) -> Figures {
+        Figures::choose(|only_clean| ratios(&self.figures(of, only_clean), &other.figures(of, only_clean)))
     }
 
     /// Rounds in which it was not disturbed, and all in which it ran.
@@ -198,17 +193,17 @@ mod tests {
     #[test]
     fn disturbed_rounds_count_only_if_there_are_no_others() {
         let some = series("ours", &[Some((100, 0.0)), Some((50, 0.5)), None, Some((80, 0.08))]);
-        assert_eq!(some.known(&requests), [100.0, 80.0]);
+        assert_eq!(some.known(&requests), Figures { values: vec![100.0, 80.0], are_disturbed: false });
         assert_eq!(some.clean_of_all(), (2, 3));
         let none = series("ours", &[Some((100, 0.1)), Some((50, 0.5))]);
-        assert_eq!(none.known(&requests), [100.0, 50.0]);
+        assert_eq!(none.known(&requests), Figures { values: vec![100.0, 50.0], are_disturbed: true });
     }
 
     #[test]
     fn ratios_are_of_rounds_that_both_have_clean() {
         let ours = series("ours", &[Some((100, 0.0)), Some((90, 0.0)), Some((60, 0.0))]);
         let theirs = series("theirs", &[Some((50, 0.0)), Some((10, 0.9)), None]);
-        assert_eq!(ours.over(&theirs, &requests), [2.0]);
+        assert_eq!(ours.over(&theirs, &requests).values, [2.0]);
     }
 
     #[test]

@@ -49,7 +49,8 @@ async fn measure(arguments: &LoadBenchArguments) -> Result<(Vec<Section>, String
     fs::create_dir(&folder.0)?;
     let ours = arguments.timetrial.clone().unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
     let peers = Peers::find(arguments).await?;
-    let bench = Bench { cpus, folder, rounds: arguments.rounds, seconds: arguments.seconds, ours, peers };
+    let LoadBenchArguments { rounds, tries, seconds, .. } = *arguments;
+    let bench = Bench { cpus, folder, rounds, tries, seconds, ours, peers };
     let all = [Part::Closed, Part::Fast, Part::Steady5000, Part::Steady20000, Part::Freeze, Part::Memory];
     let mut sections = Vec::new();
     for part in all.into_iter().filter(|part| arguments.only.is_empty() || arguments.only.contains(part)) {

@@ -20,12 +20,13 @@ pub fn human(sections: &[Section], head: &str) -> String {
     }
     let all: Vec<Reached> = sections.iter().flat_map(|section| &section.goals).map(Goal::reached).collect();
     let count = |wanted: Reached| all.iter().filter(|reached| **reached == wanted).count();
-    let (aim, target, no, unknown) =
-        (count(Reached::Aim), count(Reached::Target), count(Reached::No), count(Reached::Unknown));
+    let (aim, unsure, unknown) = (count(Reached::Aim), count(Reached::Unsure), count(Reached::Unknown));
     text += &format!(
-        "\n{} of {} targets are reached, {aim} of them with their aim; {no} are not; {unknown} were not measured.\n",
-        aim + target,
+        "\n{} of {} targets are reached, {aim} of them with their aim; {} are not; {unsure} are unsure, {unknown} were \
+         not measured.\n",
+        aim + count(Reached::Target),
         all.len(),
+        count(Reached::No),
     );
     text
 }
@@ -131,10 +132,11 @@ fn goal_json(goal: &Goal, section: &Section) -> serde_json::Value {
         Sense::AtMost => "at-most",
     };
     let reached = goal.reached();
-    let known = |is: bool| (reached != Reached::Unknown).then_some(is);
+    let known = |is: bool| (!matches!(reached, Reached::Unsure | Reached::Unknown)).then_some(is);
     serde_json::json!({"bench": "load", "type": "goal", "part": section.name, "what": goal.what,
         "unit": goal.unit.key(), "sense": sense, "target": goal.target, "aim": goal.aim,
-        "figure": spread_json(goal.spread().as_ref()), "figures": goal.figures.as_ref().ok(),
+        "figure": spread_json(goal.spread().as_ref()), "figures": goal.figures.as_ref().ok().map(|figures| &figures.values),
+        "disturbed": goal.figures.as_ref().is_ok_and(|figures| figures.are_disturbed),
         "not_measured_because": goal.figures.as_ref().err(),
         "reached": known(reached != Reached::No), "aim_reached": known(reached == Reached::Aim)})
 }
@@ -142,6 +144,7 @@ fn goal_json(goal: &Goal, section: &Section) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::bench::load::goal::Figures;
 
     fn section() -> Section {
         let spread = |median, least, most| Some(Spread { median, least, most });
@@ -167,7 +170,7 @@ mod tests {
                 Row { name: "wrk", cells: vec![spread(124_800.0, 124_800.0, 124_800.0), None], clean: 5, rounds: 5 },
             ],
             goals: vec![
-                goal("epoll over wrk", Ok(vec![1.12, 1.14, 1.0])),
+                goal("epoll over wrk", Ok(Figures { values: vec![1.12, 1.14, 1.0], are_disturbed: false })),
                 goal("epoll over oha", Err("not here: oha".to_owned())),
             ],
             remarks: vec!["timetrial, epoll: 1 of 5 rounds do not count".to_owned()],
@@ -184,7 +187,7 @@ mod tests {
             \x20 epoll over wrk   ≥ 1.05 ×   ≥ 1.1 ×   1.12 × (1.00 to 1.14)   yes, the aim too\n\
             \x20 epoll over oha   ≥ 1.05 ×   ≥ 1.1 ×   not here: oha          not measured\n\
             \x20 ! timetrial, epoll: 1 of 5 rounds do not count\n\n\
-            1 of 2 targets are reached, 1 of them with their aim; 0 are not; 1 were not measured.\n";
+            1 of 2 targets are reached, 1 of them with their aim; 0 are not; 0 are unsure, 1 were not measured.\n";
         let squeezed = |text: &str| {
             text.lines().map(|line| line.split_ascii_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
         };
