@@ -272,7 +272,7 @@ fn cost(text: &mut String, result: &LoadResult) {
     let own = (all.own_cpu_user_us + all.own_cpu_system_us) as f64;
     let per_answer = match result.requests.answered_count {
         0 => String::new(),
-        answers => format!(", {} for each answer", time(own / answers as f64)),
+        answers => format!(", {} an answer", time(own / answers as f64)),
     };
     let busy =
         busiest(result).map_or(String::new(), |part| format!("; busiest thread {} of a processor", percent(part)));
