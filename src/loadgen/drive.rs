@@ -1,7 +1,7 @@
 //! Runs a load: threads, their common start and end, and what they counted.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use crate::loadgen::answer::Spoken;
@@ -24,7 +24,7 @@ pub struct Load {
     pub tally: Tally,
     /// What was spoken, as answers said it. `None` where nothing was answered.
     pub protocol: Option<&'static str>,
-    /// `epoll`, `io_uring` or `tokio`.
+    /// `epoll`, `io_uring` or `tokio`; `mixed` where not each thread could have a ring.
     pub engine: &'static str,
     /// `SCHED_FIFO` or `SCHED_OTHER`.
     pub scheduler: &'static str,
@@ -101,7 +101,15 @@ pub fn run(settings: &Settings, stop: &Stop, each_second: &mut dyn FnMut(&Second
     let tls = tls.map_err(|error| StartError::machine("TLS can't be spoken", &error.to_string(), None))?;
     let (is_real_time, scheduler_because) = class(settings);
     let is_uring = takes_uring(settings)?;
-    let common = Common { settings, stop, tls, is_real_time, is_uring, is_unstamped: AtomicBool::new(false) };
+    let common = Common {
+        settings,
+        stop,
+        tls,
+        is_real_time,
+        is_uring,
+        is_unstamped: AtomicBool::new(false),
+        without_ring: AtomicU32::new(0),
+    };
     let (gate, machine) = (Gate::default(), Machine::now());
     let (sender, seconds) = channel();
     let threads = settings.threads;
@@ -147,7 +155,7 @@ pub fn run(settings: &Settings, stop: &Stop, each_second: &mut dyn FnMut(&Second
 /// One thread, from its first connection to its last answer.
 fn one(common: &Common<'_>, gate: &Gate, thread: u32, sender: Sender<Second>) -> Result<Part, i32> {
     let settings = common.settings;
-    let ready = prepare(common, thread);
+    let mut ready = prepare(common, thread);
     let share = settings.connections / settings.threads + u32::from(thread < settings.connections % settings.threads);
     // Of HTTP/2 each stream is a slot: a connection has many.
     let slots = match settings.protocol {
@@ -157,12 +165,24 @@ fn one(common: &Common<'_>, gate: &Gate, thread: u32, sender: Sender<Second>) ->
     let worker = Worker::new(settings, thread, slots, sender);
     let before = Cpu::of_this_thread();
     let first = thread as usize;
+    let ring = match common.is_uring.then(|| Ring::new(share)) {
+        Some(Ok(ring)) => Some(ring),
+        // The kernel counts the rings of all processes of a user, and those of one that has just ended for a while longer.
+        Some(Err(_)) if settings.engine == Engine::Auto => {
+            common.without_ring.fetch_add(1, Ordering::Relaxed);
+            None
+        }
+        Some(Err(error)) => {
+            ready = Err(errno_of(error));
+            None
+        }
+        None => None,
+    };
     let worker = if let Protocol::Http2 { .. } = settings.protocol {
         let engine = ready.and_then(|()| http2::Engine::new(common, worker, share, slots).map_err(errno_of));
         engine.map(|engine| engine.run(gate))
-    } else if common.is_uring {
-        let engine = ready.and_then(|()| uring::Engine::new(common, worker, share, first).map_err(errno_of));
-        engine.map(|engine| engine.run(gate))
+    } else if let (Ok(()), Some(ring)) = (ready, ring) {
+        Ok(uring::Engine::new(common, worker, ring, share, first).run(gate))
     } else {
         let engine = ready
             .and_then(|()| epoll::Engine::new(common, worker, share, first).map_err(rustix::io::Errno::raw_os_error));

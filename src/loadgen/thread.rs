@@ -1,6 +1,6 @@
 //! What the threads of a load have in common: the load itself, and the gate at which they wait for each other.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use rustls::ClientConfig;
@@ -22,6 +22,8 @@ pub struct Common<'a> {
     pub is_real_time: bool,
     /// Whether the engine is the one on io_uring.
     pub is_uring: bool,
+    /// Threads that wanted io_uring, could not have a ring, and are on epoll.
+    pub without_ring: AtomicU32,
     /// Set by an engine that got no stamps from the kernel.
     pub is_unstamped: AtomicBool,
 }
@@ -36,7 +38,11 @@ impl Common<'_> {
     pub fn engine(&self) -> &'static str {
         match self.settings.protocol {
             Protocol::Http2 { .. } => "tokio",
-            Protocol::Http1 if self.is_uring => "io_uring",
+            Protocol::Http1 if self.is_uring => match self.without_ring.load(Ordering::Relaxed) {
+                0 => "io_uring",
+                threads if threads == self.settings.threads => "epoll",
+                _ => "mixed",
+            },
             Protocol::Http1 => "epoll",
         }
     }

@@ -63,11 +63,10 @@ pub fn refusal(settings: &Settings) -> Option<&'static str> {
 }
 
 impl<'a> Engine<'a> {
-    /// An engine for a worker with so many connections.
-    pub fn new(common: &'a Common<'a>, worker: Worker<'a>, connections: u32, first: usize) -> std::io::Result<Self> {
-        let ring = Ring::new(connections)?;
+    /// An engine for a worker with so many connections, on a ring for as many.
+    pub fn new(common: &'a Common<'a>, worker: Worker<'a>, ring: Ring<'a>, connections: u32, first: usize) -> Self {
         let is_closed = common.settings.pace == Pace::Closed;
-        Ok(Self {
+        Self {
             worker,
             together: if is_closed { TOGETHER.min(connections as usize / 4).max(1) } else { 1 },
             ring,
@@ -79,7 +78,7 @@ impl<'a> Engine<'a> {
             is_open_loop: !is_closed,
             now: now_ns(),
             common,
-        })
+        }
     }
 
     /// Makes the connections, waits at the gate for the others, and runs the load to its end.

@@ -22,7 +22,7 @@ pub struct LoadResult {
     pub url: String,
     /// What the server spoke: `HTTP/1.1`, `HTTP/1.0`, `HTTP/2`. `null` where nothing was answered, `mixed` for several.
     pub protocol: Option<String>,
-    /// `epoll`, `io_uring`, or `tokio` for HTTP/2.
+    /// `epoll`, `io_uring`, or `tokio` for HTTP/2; `mixed` for several.
     pub engine: String,
     /// `precise` or `economy` in an open loop, `closed` else.
     pub pace: String,

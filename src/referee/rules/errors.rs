@@ -15,12 +15,17 @@ pub const RULE: Rule = Rule {
 /// Applies when there is any error other than by status.
 pub fn check(case: &Case<'_>) -> Option<String> {
     let figures = case.figures;
+    // What was sent, where the tool tells it: an answer that never came is no share of those that did.
+    let (base, what) = match &figures.account {
+        Some(account) => (account.sent, "request"),
+        None => (figures.requests, "answer"),
+    };
     let kinds: Vec<String> = figures
         .errors
         .by_kind()
         .into_iter()
         .filter(|(kind, number)| *kind != "status" && *number > 0)
-        .map(|(kind, number)| match ratio(number as f64, figures.answered() as f64) {
+        .map(|(kind, number)| match ratio(number as f64, base as f64) {
             Some(share) => format!("{kind} {} ({})", count(number), percent(share)),
             None => format!("{kind} {}", count(number)),
         })
@@ -28,7 +33,7 @@ pub fn check(case: &Case<'_>) -> Option<String> {
     (!kinds.is_empty()).then(|| {
         format!(
             "errors against {}: {}; what failed is missing from the latencies{}",
-            counted(figures.answered(), "answer"),
+            counted(base, what),
             kinds.join(", "),
             if figures.lower_bounds() > 0 {
                 ", but for what was given up: that is in them as long as it was waited for"
