@@ -8,4 +8,5 @@ mod encrypted;
 mod forms;
 mod protocols;
 mod rates;
+mod requested;
 mod support;
