@@ -14,6 +14,7 @@ mod days {
     mod good;
     pub mod interruption;
     mod neighbours;
+    mod own_generator;
     mod packages;
     mod resume;
     mod store;

@@ -16,6 +16,7 @@ mod process;
 mod procfs;
 mod provision;
 mod serve;
+mod shared_memory;
 mod shim;
 mod state;
 mod stop;

@@ -20,6 +20,7 @@ use crate::agent::identity::Identity;
 use crate::agent::lock;
 use crate::agent::output::{Tail, pump};
 use crate::agent::procfs;
+use crate::agent::shim::OWN_PROGRAM;
 use crate::command::{Exit, Output};
 use crate::wire::{Failure, Notice};
 
@@ -362,7 +363,7 @@ fn spawn_forever(queue: &Receiver<SpawnJob>) {
 
 #[expect(clippy::disallowed_methods, reason = "the one place where programs are started")]
 fn spawn_one(start: &Start, files: u64) -> std::io::Result<Spawned> {
-    let mut shim = std::process::Command::new("/proc/self/exe");
+    let mut shim = std::process::Command::new(OWN_PROGRAM);
     shim.arg("exec").arg("--parent").arg(std::process::id().to_string());
     shim.arg("--death-signal").arg((start.death_signal as i32).to_string());
     if files > 0 {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::agent::process::{PassOn, Start};
+use crate::agent::shim::OWN_PROGRAM;
 use crate::agent::state::{self, State};
 use crate::agent::stop::{self, stop_all};
 use crate::agent::surroundings::{Agent, resolve};
@@ -26,9 +27,6 @@ enum Wake {
     /// End of input, a broken pipe, a signal: nobody is there any more.
     Alone,
 }
-
-/// What runs here, and in the shim.
-const OWN_PROGRAM: &str = "/proc/self/exe";
 
 type Out = Arc<Mutex<Box<dyn Write + Send>>>;
 
@@ -224,6 +222,7 @@ fn answer(agent: &Agent, request: Request) -> Result<Reply, Failure> {
             let locks = [directory(agent)?, agent.tuning_place.clone()].map(|place| place.join("lock"));
             tuning::unlock(&locks, &agent.tuning_place, &id)
         }
+        Request::Clock => Ok(Reply::Clock { unix_us: unix_us() }),
         Request::Goodbye => Err(Failure::new("protocol", "goodbye is the main thread's to answer")),
     }
 }
@@ -347,8 +346,6 @@ fn start(agent: &Agent, request: StartRequest) -> Result<Reply, Failure> {
     let fill = |text: &str| text.replace("{work}", &work);
     environment.extend(request.command.environment.iter().map(|(name, value)| (name.into(), fill(value).into())));
     let (program, shown) = if request.own {
-        // By the kernel's own link: it leads to what runs here, also for a user who may not walk there, and also where
-        // the file was replaced meanwhile.
         let own = std::env::current_exe().map_or_else(|_| PathBuf::from("timetrial"), PathBuf::from);
         (PathBuf::from(OWN_PROGRAM), own)
     } else {
@@ -419,6 +416,11 @@ fn stop_database(agent: &Agent) -> Result<Reply, Failure> {
     };
     let stopped = database::stop_and_remove(agent, &database)?;
     Ok(told(stopped, began))
+}
+
+fn unix_us() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -11,6 +11,10 @@ use nix::unistd::{Gid, Uid};
 
 use crate::agent::tuning::nofile;
 
+/// What runs here: by the kernel's own link it is found also by a user who may not walk to where it lies, and also where
+/// the file was replaced meanwhile.
+pub const OWN_PROGRAM: &str = "/proc/self/exe";
+
 /// What the shim does before it becomes the program.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Shim {
@@ -95,7 +99,12 @@ fn become_program(shim: &Shim) -> ShimError {
     let Some((program, arguments)) = shim.command.split_first() else {
         return cannot("run anything")(io::Error::other("no program"));
     };
-    let error = std::process::Command::new(program).args(arguments).exec();
+    let mut command = std::process::Command::new(program);
+    if program == OWN_PROGRAM {
+        // The kernel's link is how it is found, and no name to show in a list of processes.
+        command.arg0("timetrial");
+    }
+    let error = command.args(arguments).exec();
     cannot(format!("run {}", program.to_string_lossy()))(error)
 }
 

@@ -7,6 +7,7 @@ use nix::unistd::Pid;
 
 use crate::agent::process::Processes;
 use crate::agent::procfs::{self, Stat};
+use crate::agent::shared_memory::Segments;
 use crate::command::Exit;
 use crate::wire::Failure;
 
@@ -32,6 +33,7 @@ pub fn stop(processes: &Processes, number: u64, grace: Duration) -> Result<Stopp
     let (pid, polite, exit) = processes.with(number, |entry| (entry.pid, entry.polite, entry.exit))?;
     // Who belongs to it is seen before it dies: afterwards its children have another parent.
     let before = procfs::members(pid);
+    let mut segments = Segments::default();
     let mut killed = false;
     let mut exit = exit.map(|(exit, _)| exit);
     if exit.is_none() && !grace.is_zero() {
@@ -40,11 +42,12 @@ pub fn stop(processes: &Processes, number: u64, grace: Duration) -> Result<Stopp
     }
     if exit.is_none() {
         killed = true;
+        segments.note(pid);
         signal(pid, Signal::SIGKILL);
         exit = processes.wait(number, KILL_LIMIT);
     }
     let command = procfs::command_line(pid);
-    let rest = kill_rest(|| {
+    let rest = kill_rest(segments, || {
         let orphans = if polite == Signal::SIGTERM { processes.orphans() } else { Vec::new() };
         let mut left = procfs::family(|process| process.session == pid || orphans.contains(&process.pid));
         let escaped: Vec<Stat> = before.iter().filter_map(|known| same(known, &left)).collect();
@@ -71,8 +74,9 @@ struct Rest {
     still_alive: Vec<String>,
 }
 
-/// Kills what is left until nothing is, or until the time is up.
-fn kill_rest(look: impl Fn() -> Vec<Stat>) -> Rest {
+/// Kills what is left until nothing is, or until the time is up. With them goes the shared memory that they, and those who
+/// were killed before them, can't take away any more.
+fn kill_rest(mut segments: Segments, look: impl Fn() -> Vec<Stat>) -> Rest {
     let deadline = Instant::now() + KILL_LIMIT;
     let mut told: Vec<(u32, String)> = Vec::new();
     let mut patience = LEAVING;
@@ -80,6 +84,7 @@ fn kill_rest(look: impl Fn() -> Vec<Stat>) -> Rest {
         let mut left = look();
         left.retain(|process| process.state != 'Z' && process.pid != std::process::id());
         if left.is_empty() || Instant::now() > deadline {
+            segments.remove_unused();
             let (alive, gone): (Vec<_>, Vec<_>) =
                 told.into_iter().partition(|(pid, _)| left.iter().any(|process| process.pid == *pid));
             let lines = |found: Vec<(u32, String)>| found.iter().map(|(pid, line)| format!("{pid} {line}")).collect();
@@ -90,6 +95,7 @@ fn kill_rest(look: impl Fn() -> Vec<Stat>) -> Rest {
                 if !told.iter().any(|(pid, _)| *pid == process.pid) {
                     told.push((process.pid, procfs::command_line(process.pid)));
                 }
+                segments.note(process.pid);
                 signal(process.pid, Signal::SIGKILL);
             }
         }
@@ -133,7 +139,7 @@ pub fn stop_all(processes: &Processes, grace: Duration, mark: &str) -> Vec<Strin
         }
     }
     // Also where nothing was alive any more: what has long left its session bears the mark, or has the agent as parent.
-    let rest = kill_rest(|| {
+    let rest = kill_rest(Segments::default(), || {
         let orphans = processes.orphans();
         procfs::family(|process| orphans.contains(&process.pid) || procfs::has_mark(process.pid, mark))
     });

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::agent::process::MARK;
 use crate::agent::procfs;
+use crate::agent::shared_memory::Segments;
 use crate::agent::state::cannot;
 use crate::agent::stop::signal;
 use crate::wire::Failure;
@@ -88,6 +89,7 @@ pub fn kill_marked(work: &Path) -> Vec<String> {
     }
     let mark = format!("{MARK}={}", work.display());
     let mut killed: Vec<(u32, String)> = Vec::new();
+    let mut segments = Segments::default();
     // Each pass finds those that were being started during the one before.
     for _ in 0..100 {
         // A daemon may overwrite its environment to show a title, and is then known by where it works. Somebody's shell
@@ -104,10 +106,12 @@ pub fn kill_marked(work: &Path) -> Vec<String> {
             if !killed.iter().any(|(pid, _)| *pid == process.pid) {
                 killed.push((process.pid, procfs::command_line(process.pid)));
             }
+            segments.note(process.pid);
             signal(process.pid, nix::sys::signal::Signal::SIGKILL);
         }
         std::thread::sleep(Duration::from_millis(20));
     }
+    segments.remove_unused();
     killed.into_iter().map(|(pid, command)| format!("process {pid}, `{command}`")).collect()
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::agent::Shim;
+use crate::cli::bench::LoadBenchArguments;
 use crate::cli::load::arguments::{HistArguments, LoadArguments};
 use crate::cli::truth::TruthArguments;
 
@@ -83,7 +84,7 @@ pub enum Command {
     Hist(HistArguments),
     /// Measure our own speed and cost, beside others in the same run
     Bench(BenchArguments),
-    /// Print or write the JSON Schemas of scenario, daemon and inventory files
+    /// Print or write the JSON Schemas of our files and of the lines of a load
     Schema {
         /// Write them into this directory instead
         #[arg(long, value_name = "DIR")]
@@ -255,6 +256,11 @@ pub struct BenchArguments {
 pub enum Bench {
     /// What a trial costs beyond its load, beside a shell script that does the same by hand
     Trials(TrialsArguments),
+    /// Our load generator beside wrk, wrk2, oha, h2load and ab, against servers whose behaviour is known
+    ///
+    /// It needs two processors of a quiet machine. nginx, wrk, h2load and ab are taken from the PATH, or into the cache;
+    /// wrk2 and oha are named. With everything it takes about half an hour.
+    Load(LoadBenchArguments),
     /// The check of 1, 8 and 32 machines behind ssh, beside the same check by Ansible
     ///
     /// Each machine is an sshd of its own on an address of the loopback, with a state directory of its own. It needs sshd,

@@ -7,12 +7,14 @@ use clap::CommandFactory;
 use crate::cli::arguments::Arguments;
 use crate::cli::error::Problem;
 use crate::cli::exit;
+use crate::cli::load;
 use crate::cli::main::print;
-use crate::{inventory, scenario};
+use crate::{inventory, loadgen, scenario};
 
 /// `schema`
 pub fn schema(write: Option<&Path>) -> Result<u8, Problem> {
-    let schemas = scenario::schemas().into_iter().chain([inventory::schema()]);
+    let others = [inventory::schema(), load::requests_schema(), loadgen::schema::schema()];
+    let schemas = scenario::schemas().into_iter().chain(others);
     for (name, schema) in schemas {
         let text = serde_json::to_string_pretty(&schema)
             .map_err(anyhow::Error::new)

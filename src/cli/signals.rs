@@ -39,17 +39,19 @@ pub async fn watch(stop: StopHandle, say: impl Fn(&str)) -> std::io::Result<()> 
     }
 }
 
-async fn maybe(signal: &mut Option<Signal>) {
+/// Waits for a signal that somebody listens for, or for ever.
+pub async fn maybe(signal: &mut Option<Signal>) {
     match signal {
         Some(signal) => signal.recv().await.unwrap_or_default(),
         None => std::future::pending().await,
     }
 }
 
-const HANGUP: u32 = 1;
+/// SIGHUP.
+pub const HANGUP: u32 = 1;
 
 /// Whether whoever started this process had it ignore a signal.
-fn is_ignored(signal: u32) -> bool {
+pub fn is_ignored(signal: u32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);

@@ -75,6 +75,7 @@ codes! {
     PrivilegedPort = "privileged-port", "A port below 1024 needs privileges that daemons do not get.";
     UnknownTool = "unknown-tool", "A load generator or network tool of this name does not exist.";
     MissingTool = "missing-tool", "A load generator comes in no package, and the inventory names no binary.";
+    SeveralClients = "several-clients", "A load generator can't divide its load over several machines.";
     UnfitTool = "unfit-tool", "A load generator can't load a daemon of its round.";
     NeedlessStreams = "needless-streams", "Requests can't be under way at once on one connection of this load.";
     NeedlessTimeout = "needless-timeout", "A load generator knows no late answers.";

@@ -56,6 +56,9 @@ fn words(moment: &LoadMoment, seconds: u64) -> String {
     let errors = if moment.errors == 0 { "no".to_owned() } else { count(moment.errors) };
     let plural = if moment.errors == 1 { "" } else { "s" };
     let rate = rate(moment.answers as f64);
+    if elapsed > seconds {
+        return format!("waiting for the last answers  {errors} error{plural}");
+    }
     format!("{elapsed} of {seconds} s  {rate}/s  p50 {p50}  p99 {p99}  {errors} error{plural}")
 }
 
@@ -70,5 +73,7 @@ mod tests {
         assert_eq!(words(&moment, 30), "12 of 30 s  4,000/s  p50 1.20 ms  p99 3.10 ms  no errors");
         let moment = LoadMoment { elapsed_s: 1, answers: 0, errors: 1, p50_us: None, p99_us: None };
         assert_eq!(words(&moment, 30), "1 of 30 s  0.00/s  p50 -  p99 -  1 error");
+        let moment = LoadMoment { elapsed_s: 31, errors: 2, ..moment };
+        assert_eq!(words(&moment, 30), "waiting for the last answers  2 errors");
     }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::command::Exit;
-use crate::event::Sum;
+use crate::event::{Clock, Sum};
 use crate::metric::{LoadFigures, NetworkFigures};
 use crate::wire::{Change, Compared, Tuned, Undone};
 
@@ -144,12 +144,28 @@ pub enum Happening {
     DaemonCalm { trial: String, took_ms: u64, calm: bool, cpu_percent: f64 },
     /// The unmeasured load before is over.
     WarmUpFinished { trial: String, took_ms: u64 },
+    /// The clocks of the machines that a load comes from together, held against ours: they begin at one time.
+    ClocksCompared { trial: String, clocks: Vec<Clock> },
     /// The load generator was started.
-    LoadStarted { trial: String, pid: u32, command: Vec<String> },
+    LoadStarted {
+        trial: String,
+        pid: u32,
+        command: Vec<String>,
+        /// The machine, where the load comes from several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client: Option<String>,
+    },
     /// How far it is; not stored.
     LoadProgress { trial: String, elapsed_ms: u64, total_ms: u64 },
     /// The load generator ended.
-    LoadFinished { trial: String, exit: Exit, took_ms: u64 },
+    LoadFinished {
+        trial: String,
+        exit: Exit,
+        took_ms: u64,
+        /// The machine, where the load comes from several.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client: Option<String>,
+    },
     /// Its output was read.
     TrialMeasured { trial: String, figures: Box<LoadFigures> },
     /// The same document was asked for again after the load.
@@ -202,6 +218,7 @@ impl Happening {
             | Self::DaemonReady { trial, .. }
             | Self::DaemonCalm { trial, .. }
             | Self::WarmUpFinished { trial, .. }
+            | Self::ClocksCompared { trial, .. }
             | Self::LoadStarted { trial, .. }
             | Self::LoadProgress { trial, .. }
             | Self::LoadFinished { trial, .. }

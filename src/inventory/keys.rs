@@ -75,7 +75,8 @@ const ROLE_WORDS: &[Word<&str>] = &[
 pub(super) static MACHINE_ROLES: Key<ListOf<Words<&str>>> = Key::required(
     "roles",
     "What the machine does in a scenario: `server` runs the daemons, `client` makes the load, `database` runs \
-     PostgreSQL. Each role belongs to one machine; one machine may have all of them.",
+     PostgreSQL. Each role belongs to one machine, but for `client`: the load comes from all that have it at once. One machine \
+     may have all of them.",
     ListOf { item: Words { what: "roles", words: ROLE_WORDS, refused: &[] }, at_least: 1 },
 );
 

@@ -42,9 +42,9 @@ mod tests {
         assert_eq!(lines[0], "       Value   Percentile   TotalCount 1/(1-Percentile)");
         assert_eq!(lines[2], "       0.010     0.000000            1         1.00");
         assert_eq!(lines[3], "       1.000     0.100000          100         1.11");
-        assert_eq!(lines[lines.len() - 4], "      10.003     1.000000         1000          inf");
+        assert_eq!(lines[lines.len() - 4], "      10.002     1.000000         1000          inf");
         assert_eq!(lines[lines.len() - 3], "#[Mean    =        5.005, StdDeviation   =        2.887]");
-        assert_eq!(lines[lines.len() - 2], "#[Max     =       10.003, Total count    =         1000]");
+        assert_eq!(lines[lines.len() - 2], "#[Max     =       10.002, Total count    =         1000]");
         assert_eq!(lines[lines.len() - 1], "#[Buckets =           26, SubBuckets     =         2048]");
     }
 

@@ -92,6 +92,40 @@ pub struct SecondTimes {
     pub histogram: Option<String>,
 }
 
+/// What came of one probe of a search, after its result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProbeLine {
+    /// Always `probe`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The rate that was tried.
+    pub rate_asked_per_s: f64,
+    /// Whether the goal held, the result is valid and the rate was kept.
+    pub holds: bool,
+    /// Why not, in sentences.
+    pub fails_because: Vec<String>,
+}
+
+/// What a search found: its last line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FoundLine {
+    /// Always `found`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What had to hold.
+    pub goal: String,
+    /// The highest rate that held. `null`: none did.
+    pub holds_at_per_s: Option<f64>,
+    /// The lowest rate that failed. `null`: none did.
+    pub fails_at_per_s: Option<f64>,
+    /// How many rates were tried.
+    pub probes_count: u64,
+    /// Whether the search came to its end.
+    pub is_whole: bool,
+}
+
 impl StartLine {
     /// The first line of a load.
     pub fn of(settings: &Settings, warnings: &[String]) -> Self {
@@ -117,8 +151,17 @@ impl StartLine {
 impl SecondLine {
     /// The line of a second.
     pub fn of(second: &Second) -> Self {
+        Self::with(second, times_line::line(&second.latency, 0))
+    }
+
+    /// The same without its histogram, which takes time to encode.
+    pub fn shown(second: &Second) -> Self {
+        Self::with(second, times_line::figures(&second.latency, 0))
+    }
+
+    fn with(second: &Second, latency: TimesLine) -> Self {
         let TimesLine { samples_count, min_us, mean_us, p50_us, p90_us, p99_us, p99_9_us, max_us, histogram, .. } =
-            times_line::line(&second.latency, 0);
+            latency;
         Self {
             kind: "second".to_owned(),
             from_s: second.index,

@@ -31,6 +31,7 @@ pub mod result;
 mod ring;
 pub mod schedule;
 mod scheduler;
+pub mod schema;
 pub mod settings;
 mod sleep;
 mod slots;

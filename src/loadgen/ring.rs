@@ -11,7 +11,7 @@ use io_uring::types::{BufRingEntry, Fd, Fixed, SubmitArgs, Timespec};
 use io_uring::{IoUring, cqueue, opcode, squeue};
 
 /// Buffers that the kernel receives into, and the size of each: one page, of which its own words take 80 bytes.
-const BUFFERS: u16 = 256;
+const BUFFERS: u16 = 128;
 const PAGE: usize = 4_096;
 /// What the kernel says before the bytes: lengths, and room for its stamp.
 const HEAD: usize = 16;
@@ -76,7 +76,7 @@ impl<'a> Ring<'a> {
     #[expect(unsafe_code, reason = "the kernel is told of memory that it writes to")]
     fn register_buffers(&self) -> io::Result<()> {
         let entries = self.entries.0.get() as u64;
-        // SAFETY: the page is ours, page-aligned, has room for all entries (256 of 16 bytes), and lives as long as the ring:
+        // SAFETY: the page is ours, page-aligned, has room for all entries (128 of 16 bytes), and lives as long as the ring:
         // `Drop` forgets it where the kernel may still write.
         unsafe { self.ring.submitter().register_buf_ring_with_flags(entries, BUFFERS, GROUP, 0) }
     }

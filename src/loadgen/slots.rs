@@ -290,14 +290,14 @@ mod tests {
             let slot = (random >> 40) as u32 % 8;
             match slots.phase(slot) {
                 Phase::Closed => slots.opening(slot, now),
-                Phase::Opening if random % 3 == 0 => slots.closed(slot),
+                Phase::Opening if random.is_multiple_of(3) => slots.closed(slot),
                 Phase::Opening => {
                     slots.opened(slot);
                     slots.free(slot);
                 }
-                Phase::Idle if random % 5 == 0 => slots.closed(slot),
+                Phase::Idle if random.is_multiple_of(5) => slots.closed(slot),
                 Phase::Idle => drop(slots.take(now)),
-                Phase::Busy if random % 4 == 0 => slots.closed(slot),
+                Phase::Busy if random.is_multiple_of(4) => slots.closed(slot),
                 Phase::Busy => slots.free(slot),
             }
             let waiting = (0..8).filter(|slot| matches!(slots.phase(*slot), Phase::Opening | Phase::Busy));

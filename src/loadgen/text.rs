@@ -88,7 +88,7 @@ fn stats(result: &LoadResult, all: [&Times; 3], per_second: &[u64]) -> String {
 }
 
 fn stats_row(name: &str, line: &TimesLine, all: &Times) -> String {
-    let within = line.mean_us.zip(line.stdev_us).map_or(String::new(), |(mean, stdev)| within(all, mean, stdev));
+    let within = line.mean_us.zip(line.stdev_us).map_or("-".to_owned(), |(mean, stdev)| within(all, mean, stdev));
     let [mean, stdev, max] = [line.mean_us, line.stdev_us, line.max_us].map(|us| cell(us, 10));
     format!("    {name:<13}{mean} {stdev} {max} {within:>10}\n")
 }
@@ -201,15 +201,15 @@ fn truths(result: &LoadResult) -> String {
     requests(&mut text, result);
     let all = &result.connections;
     let words = format!(
-        "{} asked, {} at most at once, {} opened, {} replaced, {} closed by the server, {} alive at the end",
+        "{} asked, {} at most at once, {} opened, {} alive at the end",
         count(all.asked_count),
         count(all.most_open_count),
         count(all.opened_count),
-        count(all.replaced_count),
-        count(all.closed_by_server_count),
         count(all.alive_count)
     );
     row(&mut text, "Connections", &words);
+    let [replaced, closed] = [all.replaced_count, all.closed_by_server_count].map(count);
+    row(&mut text, "", &format!("{replaced} replaced, {closed} closed by the server"));
     let statuses = result.statuses.iter().map(|line| format!("{}: {}", line.status, count(line.answers_count)));
     let statuses: Vec<String> = statuses.collect();
     row(&mut text, "Statuses", &if statuses.is_empty() { "no answer".to_owned() } else { statuses.join(", ") });
@@ -255,13 +255,15 @@ fn errors(text: &mut String, lines: &[ErrorLine]) {
 }
 
 fn lateness(text: &mut String, result: &LoadResult) {
-    if is_closed(result) {
-        return;
-    }
-    let line = &result.send_lateness;
-    let [p50, p99, max] = [line.p50_us, line.p99_us, line.max_us].map(|us| us.map_or("-".to_owned(), time));
-    let bound = time(result.lateness_bound_us);
-    row(text, "Send lateness", &format!("50% {p50}, 99% {p99}, 100% {max}; valid to 99% {bound}"));
+    let few = |line: &TimesLine| {
+        let [p50, p99, max] = [line.p50_us, line.p99_us, line.max_us].map(|us| us.map_or("-".to_owned(), time));
+        format!("50% {p50}, 99% {p99}, 100% {max}")
+    };
+    // A closed loop is only held up by it; its figures are those of a slower client.
+    let bound =
+        if is_closed(result) { String::new() } else { format!("; valid to 99% {}", time(result.lateness_bound_us)) };
+    row(text, "Send lateness", &format!("{}{bound}", few(&result.send_lateness)));
+    row(text, "Connect time", &few(&result.connect_time));
 }
 
 fn cost(text: &mut String, result: &LoadResult) {
@@ -270,7 +272,7 @@ fn cost(text: &mut String, result: &LoadResult) {
     let own = (all.own_cpu_user_us + all.own_cpu_system_us) as f64;
     let per_answer = match result.requests.answered_count {
         0 => String::new(),
-        answers => format!(", {} for each answer", time(own / answers as f64)),
+        answers => format!(", {} an answer", time(own / answers as f64)),
     };
     let busy =
         busiest(result).map_or(String::new(), |part| format!("; busiest thread {} of a processor", percent(part)));

@@ -16,6 +16,9 @@ pub struct Account {
     pub answered: u64,
     /// Answers as expected, within the measured time.
     pub successes: u64,
+    /// Requests under way at once, on average over the measured time: connections that are being made, requests that wait for the
+    /// generator itself, answers of any kind, and whatever failed after it was sent.
+    pub under_way: f64,
     /// Requests that were still under way when nobody waited any longer.
     pub unfinished: u64,
     /// Requests that were due and never sent, because no connection was free.
@@ -26,7 +29,7 @@ pub struct Account {
     pub service_time_lower_bounds: u64,
     /// What became of its connections.
     pub connections: Connections,
-    /// From when a request could have been sent until it was: the generator's own error. `None` in a closed loop.
+    /// From when a request could have been sent until it was: the generator's own error. `None` where it was not looked at.
     pub send_lateness: Option<Latency>,
     /// The p99 of its own lateness from which on it does not believe itself.
     pub lateness_bound_us: f64,

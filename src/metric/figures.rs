@@ -142,6 +142,14 @@ impl LoadFigures {
         self.connections_used.saturating_sub(u32::try_from(self.errors.connect).unwrap_or(u32::MAX))
     }
 
+    /// Requests that were under way at once, by rate × mean latency where the tool does not tell it.
+    pub fn under_way(&self) -> Option<f64> {
+        match &self.account {
+            Some(account) => Some(account.under_way),
+            None => Some(self.requests_per_second() * self.waiting()?.mean_us / 1e6),
+        }
+    }
+
     /// Requests that a closed loop keeps under way at once: one on each connection, or as many as were asked for.
     pub fn requests_under_way(&self) -> u64 {
         u64::from(self.connections_alive()) * u64::from(self.streams_asked.unwrap_or(1))

@@ -305,7 +305,9 @@ fn trials(project: &Project, roles: &Roles<'_>, provisions: &mut Provisions) -> 
     let address = roles.address(server)?;
     let mut trials: Vec<Trial> = Vec::new();
     for round in &scenario.rounds {
-        let client = roles.player(&round.from.value)?;
+        let clients = roles.players(&round.from.value)?;
+        let client = clients[0];
+        let more_clients: Vec<String> = clients[1..].iter().map(|machine| machine.name.value.clone()).collect();
         let load = planned_load(round, client, provisions)?;
         for repeat in 1..=round.repeats.value {
             for (path, daemon, endpoint) in matching(project, round) {
@@ -319,6 +321,7 @@ fn trials(project: &Project, roles: &Roles<'_>, provisions: &mut Provisions) -> 
                     database_use: database_use(endpoint, scenario.pool.value),
                     server: server.name.value.clone(),
                     client: client.name.value.clone(),
+                    more_clients: more_clients.clone(),
                     address: address.clone(),
                     port: scenario.port.value,
                     load: load.clone(),

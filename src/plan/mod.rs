@@ -7,6 +7,7 @@ mod model;
 mod network;
 mod port_ranges;
 mod roles;
+mod share;
 mod template;
 mod text;
 mod text_tuning;
@@ -21,6 +22,7 @@ pub use model::{
 };
 pub use port_ranges::port_ranges;
 pub use roles::lone_machine;
+pub use share::Share;
 pub use text::text;
 pub use tuning::{ConfSetting, NoFile, PostgresConf, TunedSetting, Tuning};
 

@@ -369,8 +369,11 @@ pub struct Trial {
     pub database_use: DatabaseUse,
     /// The machine the daemon runs on.
     pub server: String,
-    /// The machine the load comes from.
+    /// The machine the load comes from; the first one, where it comes from several.
     pub client: String,
+    /// The others that it comes from at the same time, each with its share.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_clients: Vec<String>,
     /// Where the daemon listens.
     pub address: String,
     /// The port it listens on.

@@ -11,7 +11,10 @@ pub(in crate::plan) fn planned(
     database: Option<&Database>,
 ) -> NetworkCheck {
     let mut pairs: Vec<NetworkPair> = Vec::new();
-    let loads = trials.iter().map(|trial| NetworkPair { client: trial.client.clone(), server: trial.server.clone() });
+    let loads = trials.iter().flat_map(|trial| {
+        let pair = |client: &str| NetworkPair { client: client.to_owned(), server: trial.server.clone() };
+        trial.clients().map(pair).collect::<Vec<_>>()
+    });
     let queries = database.into_iter().flat_map(|database| {
         let pair = |client: &String| NetworkPair { client: client.clone(), server: database.machine.clone() };
         database.clients.iter().filter(|client| **client != database.machine).map(pair)

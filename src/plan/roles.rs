@@ -29,20 +29,24 @@ impl<'a> Roles<'a> {
         used.insert("server".to_owned());
         used.extend(scenario.postgres.iter().map(|postgres| postgres.role.value.clone()));
         let mut roles = Self { project, used, alone: true };
-        let names: BTreeSet<String> = roles
-            .used
-            .iter()
-            .map(|role| roles.player(role).map(|machine| machine.name.value.clone()))
-            .collect::<Result<_, _>>()?;
+        let mut names: BTreeSet<&str> = BTreeSet::new();
+        for role in &roles.used {
+            names.extend(roles.players(role)?.into_iter().map(|machine| machine.name.value.as_str()));
+        }
         roles.alone = names.len() == 1;
         Ok(roles)
     }
 
-    /// The machine with a role.
+    /// The machine with a role; the first one of the clients.
     pub(super) fn player(&self, role: &str) -> Result<&'a inventory::Machine, PlanError> {
+        Ok(self.players(role)?[0])
+    }
+
+    /// The machines with a role, at least one: clients may be several.
+    pub(super) fn players(&self, role: &str) -> Result<Vec<&'a inventory::Machine>, PlanError> {
         let plays = |machine: &&inventory::Machine| machine.roles.iter().any(|played| played.value == role);
-        let found = self.project.inventory.machines.iter().find(plays);
-        found.ok_or_else(|| PlanError::new(format!("no machine has the role `{role}`")))
+        let found: Vec<_> = self.project.inventory.machines.iter().filter(plays).collect();
+        if found.is_empty() { Err(PlanError::new(format!("no machine has the role `{role}`"))) } else { Ok(found) }
     }
 
     /// Everything stays on the loopback when one machine does it all, and never listens elsewhere.

@@ -214,17 +214,24 @@ fn write_trial(to: &mut String, trial: &Trial, begins: f64) -> std::fmt::Result 
     if trial.repeat > 1 {
         write!(to, " (repeat {})", trial.repeat)?;
     }
-    write!(
-        to,
-        ": {}, {}, {}{}, {} s",
-        load.tool,
-        counted(load.threads, "thread"),
-        counted(load.connections, "connection"),
-        load.streams_words(),
-        load.duration_s
-    )?;
+    let shares = trial.shares();
+    let is_shared = shares.len() > 1;
+    write!(to, ": {}", load.tool)?;
+    if is_shared {
+        write!(to, " on {}", trial.clients_words())?;
+    }
+    let each = if is_shared { " each" } else { "" };
+    write!(to, ", {}{each}, {}", counted(load.threads, "thread"), counted(load.connections, "connection"))?;
+    if is_shared {
+        let parts: Vec<String> = shares.iter().map(|share| share.connections.to_string()).collect();
+        write!(to, " ({})", parts.join(" + "))?;
+    }
+    write!(to, "{}, {} s", load.streams_words(), load.duration_s)?;
     if let Some(rate) = load.rate {
         write!(to, ", {rate} requests/s")?;
+        if is_shared {
+            write!(to, " in {} equal parts", shares.len())?;
+        }
     }
     if let Some(warm_up) = load.warm_up_s {
         write!(to, " after {warm_up} s of warm-up")?;

@@ -80,7 +80,7 @@ fn enough(on: &On<'_>, got: u64, needed: u64, what: String) -> Sum {
 }
 
 fn load(on: &On<'_>) -> Option<(u64, String)> {
-    let connections = on.loading().map(|trial| on.connections(trial)).max()?;
+    let connections = on.loading().map(|trial| on.own_connections(trial)).max()?;
     let what = format!("the load: {} + {BESIDE} others", counted(connections, "connection"));
     Some((connections + BESIDE, what))
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::event::{Sum, SumVerdict};
 use crate::metric::{count, counted};
+use crate::plan::Trial;
 use crate::preflight::machine::On;
 
 /// All sums about loads that come from here or go here.
@@ -12,9 +13,12 @@ pub(in crate::preflight) fn sums(on: &On<'_>) -> Vec<Sum> {
 }
 
 /// Some load generators give each thread the same whole number of connections, and open no others.
-fn even(on: &On<'_>) -> Vec<Sum> {
-    let loads: BTreeSet<(u32, u32, u64)> =
-        on.loading().map(|trial| (trial.load.connections, trial.load.threads, on.connections(trial))).collect();
+fn even<'a>(on: &On<'a>) -> Vec<Sum> {
+    let of_trial = |trial: &'a Trial| {
+        let shares = on.own_shares(trial).into_iter();
+        shares.map(move |share| (share.connections, trial.load.threads, on.opened(trial, &share)))
+    };
+    let loads: BTreeSet<(u32, u32, u64)> = on.loading().flat_map(of_trial).collect();
     let one = |(asked, threads, used): &(u32, u32, u64)| {
         let threads = counted(*threads, "thread");
         if u64::from(*asked) == *used {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::event::{Sum, SumVerdict};
-use crate::plan::{Database, DatabaseUse, Machine, Plan, Transport, Trial, TunedSetting, Tuning};
+use crate::plan::{Database, DatabaseUse, Machine, Plan, Share, Transport, Trial, TunedSetting, Tuning};
 use crate::preflight::Seen;
 use crate::preflight::conf::Conf;
 use crate::tool::{self, LoadRequest};
@@ -78,7 +78,7 @@ impl<'a> On<'a> {
     /// Trials whose load comes from here.
     pub(in crate::preflight) fn loading(&self) -> impl Iterator<Item = &'a Trial> {
         let name = self.name;
-        self.plan.trials.iter().filter(move |trial| trial.client == name)
+        self.plan.trials.iter().filter(move |trial| trial.clients().any(|client| client == name))
     }
 
     /// Trials whose daemon runs here.
@@ -99,17 +99,32 @@ impl<'a> On<'a> {
         self.plan.database.as_ref().map(|database| Conf { database, own: own() })
     }
 
-    /// The connections that a load really opens: a tool that divides them over its threads may leave some out.
+    /// The connections that a load really opens, from all machines that it comes from.
     pub(in crate::preflight) fn connections(&self, trial: &Trial) -> u64 {
+        trial.shares().iter().map(|share| self.opened(trial, share)).sum()
+    }
+
+    /// The connections of it that begin here: one machine may be two of its clients, by two names.
+    pub(in crate::preflight) fn own_connections(&self, trial: &Trial) -> u64 {
+        self.own_shares(trial).iter().map(|share| self.opened(trial, share)).sum()
+    }
+
+    /// The parts of a load that come from here.
+    pub(in crate::preflight) fn own_shares<'t>(&self, trial: &'t Trial) -> Vec<Share<'t>> {
+        trial.shares().into_iter().filter(|share| share.client == self.name).collect()
+    }
+
+    /// A tool that divides connections over its threads may leave some out.
+    pub(in crate::preflight) fn opened(&self, trial: &Trial, share: &Share<'_>) -> u64 {
         let load = &trial.load;
-        let Some(tool) = tool::find(&load.tool) else { return u64::from(load.connections) };
+        let Some(tool) = tool::find(&load.tool) else { return u64::from(share.connections) };
         let request = LoadRequest {
             url: trial.url(),
             threads: load.threads,
-            connections: load.connections,
+            connections: share.connections,
             duration: Duration::from_secs_f64(load.duration_s.max(0.0)),
             timeout: Duration::from_secs_f64(load.timeout_s.unwrap_or_default().max(0.0)),
-            rate: load.rate.map(|rate| rate as f64),
+            rate: share.rate,
             start_at_us: None,
             protocol: self.plan.daemon(&trial.daemon).map_or_else(String::new, |daemon| daemon.protocol.clone()),
             streams: load.streams.unwrap_or(1),

@@ -49,12 +49,11 @@ fn database(on: &On<'_>) -> Option<Sum> {
 /// Ends of connections that are here at once: of the load, of the daemon, of its pools, of PostgreSQL.
 fn ends(on: &On<'_>) -> u64 {
     let here = |trial: &crate::plan::Trial| {
-        let connections = on.connections(trial);
         let (workers, pool) = on.pool(trial);
         let is_server = trial.server == on.name;
-        let load = u64::from(trial.client == on.name) + u64::from(is_server);
+        let served = if is_server { on.connections(trial) } else { 0 };
         let pools = u64::from(is_server && on.plan.database.is_some()) + u64::from(on.database().is_some());
-        connections * load + workers * pool * pools
+        on.own_connections(trial) + served + workers * pool * pools
     };
     on.plan.trials.iter().map(here).max().unwrap_or(0)
 }

@@ -19,6 +19,7 @@ pub fn as_one(plan: &Plan, shared: &BTreeMap<String, String>) -> Plan {
     for trial in &mut plan.trials {
         rename(&mut trial.server);
         rename(&mut trial.client);
+        trial.more_clients.iter_mut().for_each(rename);
     }
     if let Some(database) = &mut plan.database {
         rename(&mut database.machine);

@@ -86,7 +86,7 @@ fn enough(on: &On<'_>, ports: &Ports) -> Vec<Sum> {
         Sum { hint: Some(hint.to_owned()), ..on.sum("ephemeral-ports", text, SumVerdict::Refused) }
     };
     let mut sums = Vec::new();
-    if let Some(connections) = on.loading().map(|trial| on.connections(trial)).max() {
+    if let Some(connections) = on.loading().map(|trial| on.own_connections(trial)).max() {
         sums.push(one(connections, format!("{} of the load", counted(connections, "connection"))));
     }
     let pools = on.serving().map(|trial| on.pool(trial)).max_by_key(|(workers, pool)| workers * pool);
@@ -171,6 +171,30 @@ mod tests {
             ]
         );
         assert!(sums.iter().all(|sum| sum.verdict == SumVerdict::Fits));
+    }
+
+    #[test]
+    fn each_of_several_clients_has_its_own_part() {
+        let mut plan = plan_of_2015();
+        for trial in &mut plan.trials {
+            (trial.load.tool, trial.load.connections) = ("timetrial".to_owned(), 401);
+            (trial.server, trial.more_clients) = ("far".to_owned(), vec!["other".to_owned()]);
+        }
+        let machine = seen(&[(RANGE, "1024 65535"), (RESERVED, "5432,8000")]);
+        let text = |name: &str| {
+            let on = On { plan: &plan, name, seen: &machine };
+            sums(&on).into_iter().find(|sum| sum.code == "ephemeral-ports").unwrap().text
+        };
+        assert!(text("pc").starts_with("201 connections of the load, of 64,510"), "{}", text("pc"));
+        assert!(text("other").starts_with("200 connections of the load, of 64,510"), "{}", text("other"));
+        // Two names of one machine are two of its clients there.
+        let one = crate::preflight::as_one(&plan, &[("other".to_owned(), "pc".to_owned())].into());
+        let on = On { plan: &one, name: "pc", seen: &machine };
+        let text = &sums(&on)[0].text;
+        assert!(text.starts_with("401 connections of the load"), "{text}");
+        let served = On { plan: &plan, name: "far", seen: &machine };
+        assert_eq!(served.serving().map(|trial| served.connections(trial)).max(), Some(401));
+        assert_eq!(served.loading().count(), 0);
     }
 
     #[test]

@@ -23,12 +23,12 @@ struct Alike {
 }
 
 impl Alike {
-    fn of(trial: &Trial, to_database: bool, address: &str, same_machine: bool) -> Self {
+    fn of(trial: &Trial, rate: Option<u64>, to_database: bool, address: &str, same_machine: bool) -> Self {
         let seconds = trial.load.duration_s + trial.load.warm_up_s.unwrap_or(0.0);
         Self {
             to_database,
             loopback: same_machine && (address.starts_with("127.") || address == "::1" || address == "localhost"),
-            rate: trial.load.rate,
+            rate,
             milliseconds: (seconds * 1e3).round() as u64,
         }
     }
@@ -49,12 +49,16 @@ pub(in crate::preflight) fn sums(on: &On<'_>) -> Vec<Sum> {
     };
     for trial in on.loading() {
         if on.plan.daemon(&trial.daemon).is_some_and(|daemon| !daemon.keep_alive) {
-            put(Alike::of(trial, false, &trial.address, trial.server == on.name), trial.daemon.as_str());
+            // Only what begins here takes ports here.
+            let rates: Option<f64> = on.own_shares(trial).iter().map(|share| share.rate).sum();
+            let rate = rates.map(|rate| rate.ceil() as u64);
+            put(Alike::of(trial, rate, false, &trial.address, trial.server == on.name), trial.daemon.as_str());
         }
     }
     if let Some(database) = &on.plan.database {
         for trial in on.serving().filter(|trial| trial.database_use == DatabaseUse::ConnectionPerRequest) {
-            put(Alike::of(trial, true, &database.address, database.machine == on.name), trial.daemon.as_str());
+            let same_machine = database.machine == on.name;
+            put(Alike::of(trial, trial.load.rate, true, &database.address, same_machine), trial.daemon.as_str());
         }
     }
     groups.iter().map(|(alike, (daemons, trials))| sum(on, &ports, alike, daemons, *trials)).collect()

@@ -82,9 +82,10 @@ fn judge_begun(run: &StoredRun, stored: &StoredTrial, calm: &BTreeMap<&str, f64>
         return Verdict::Unjudged(Finding { rule: rules::NOT_MEASURED, message });
     };
     let trial = &stored.trial;
-    let is_own = |check: &SeenCheck<'_>| (check.client, check.server) == (&*trial.client, &*trial.server);
+    let is_own =
+        |check: &SeenCheck<'_>| check.server == trial.server && trial.clients().any(|client| client == check.client);
     let checks: Vec<SeenCheck<'_>> = run.network_checks().filter(is_own).collect();
-    let mut machines: Vec<&str> = vec![&trial.server, &trial.client];
+    let mut machines: Vec<&str> = std::iter::once(trial.server.as_str()).chain(trial.clients()).collect();
     machines.extend(run.plan.database.as_ref().map(|database| database.machine.as_str()));
     machines.sort_unstable();
     machines.dedup();
@@ -99,8 +100,8 @@ fn judge_begun(run: &StoredRun, stored: &StoredTrial, calm: &BTreeMap<&str, f64>
         daemon: run.plan.daemon(&stored.trial.daemon),
         cpu_percent: calm.get(stored.trial.id.as_str()).copied(),
         checks: &checks,
-        one_machine: run.same_machine(&trial.client, &trial.server),
-        answer_rate: run.answer_rate(&trial.client, &trial.server),
+        one_machine: run.is_local(trial),
+        answer_rate: run.answers_carried(trial),
     };
     let mut found: Vec<(Gives, Finding)> = FIGURE_RULES
         .iter()

@@ -157,6 +157,8 @@ struct Trial<'a> {
     times: Times,
     daemon_commands: &'a [Text],
     load_command: Option<&'a Text>,
+    #[serde(skip_serializing_if = "<[Text]>::is_empty")]
+    more_load_commands: &'a [Text],
     raw: &'a Text,
 }
 
@@ -232,7 +234,8 @@ fn trial<'a>(section: &'a Section, row: &'a Row) -> Trial<'a> {
         traits: traits(row),
         times: times(row),
         daemon_commands: &row.daemon_commands,
-        load_command: row.load_command.as_ref(),
+        load_command: row.load_commands.first(),
+        more_load_commands: row.load_commands.get(1..).unwrap_or_default(),
         raw: &row.raw,
     }
 }

@@ -207,7 +207,7 @@ fn commands(out: &mut String, model: &Model) {
         let every = Shows { endpoint: true, sample: row.repeats > 1, ..Shows::default() };
         heading(out, 3, &format!("{} {}", row.id.markdown(), row.label(every).markdown()));
         line(out, &words::trial(row).markdown());
-        let commands: Vec<Text> = row.daemon_commands.iter().chain(&row.load_command).cloned().collect();
+        let commands: Vec<Text> = row.daemon_commands.iter().chain(&row.load_commands).cloned().collect();
         code(out, &commands);
         if let Some(reason) = &row.reason {
             line(out, &format!("\n{}: {}", reason.code.markdown(), reason.message.markdown()));

@@ -75,12 +75,6 @@ pub(in crate::run) struct State<'a> {
 }
 
 impl State<'_> {
-    /// The links to all agents but this one.
-    pub fn links_beside(&self, link: &Link) -> Vec<Link> {
-        let others = self.machines.values().filter(|other| other.host.is_some() && !other.link.is_same(link));
-        others.map(|other| other.link.clone()).collect()
-    }
-
     /// The plan, with one name for each machine: for what is asked of a machine whatever it is called.
     pub fn as_one(&self) -> Plan {
         preflight::as_one(self.campaign.plan, &self.shared())

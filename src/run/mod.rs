@@ -1,10 +1,12 @@
 //! Carries out the plan's steps through agents, and emits events. It decides nothing that the plan decided.
 
 mod campaign;
+mod clocks;
 mod contact;
 mod dry;
 mod emitter;
 mod error;
+mod generators;
 mod load;
 mod network;
 mod prepare;

@@ -114,7 +114,45 @@ async fn look(state: &State<'_>, trial: &Trial, running: &[Running]) -> Result<S
 
 /// Asks the daemon once, from where the load will come.
 pub async fn probe(state: &State<'_>, trial: &Trial) -> Result<Answer, TrialError> {
-    let (client, address, path) = (state.link(&trial.client)?, trial.address.clone(), trial.endpoint.clone());
+    probe_from(state, trial, &trial.client).await
+}
+
+/// How often a machine may ask in vain for a daemon that answers another one.
+const REACHED_WITHIN: u32 = 3;
+
+/// A daemon that is ready for the first client answers the others as well: else a part of the load would go nowhere.
+pub async fn reached_by_others(state: &State<'_>, trial: &Trial) -> Result<(), TrialError> {
+    for client in &trial.more_clients {
+        let mut asked = 0;
+        loop {
+            let answer = probe_from(state, trial, client).await?;
+            asked += 1;
+            match answer {
+                Answer::Http { status: 200, .. } => break,
+                _ if asked < REACHED_WITHIN => pause(state).await?,
+                other => return Err(TrialError::Failed(not_reached(trial, client, &other))),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn not_reached(trial: &Trial, client: &str, answer: &Answer) -> Reason {
+    let seen = match answer {
+        Answer::Http { status, .. } => format!("it answered with status {status}"),
+        Answer::OtherProtocol { spoken } => format!("it answered in {spoken}"),
+        Answer::Nothing { why } => why.clone(),
+    };
+    Reason {
+        code: "not-reached".to_owned(),
+        message: format!("{} answers {}, and not {client}: {seen}", trial.url(), trial.client),
+        detail: Vec::new(),
+        hint: Some(format!("look at the network between {client} and {}: addresses, routes, firewalls", trial.server)),
+    }
+}
+
+async fn probe_from(state: &State<'_>, trial: &Trial, client: &str) -> Result<Answer, TrialError> {
+    let (client, address, path) = (state.link(client)?, trial.address.clone(), trial.endpoint.clone());
     let protocol = declared_protocol(state, trial);
     let request = Request::Probe { address, port: trial.port, path, protocol, timeout_ms: PROBE_LIMIT_MS };
     match ask(state, &client, request).await? {

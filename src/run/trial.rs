@@ -8,7 +8,7 @@ use crate::plan::{Daemon, Trial};
 use crate::run::campaign::{State, ask};
 use crate::run::emitter::millis;
 use crate::run::error::{RunError, TrialError};
-use crate::run::ready::{Running, await_calm, await_ready, judge, pause, probe};
+use crate::run::ready::{Running, await_calm, await_ready, judge, pause, probe, reached_by_others};
 use crate::run::{StopSignal, load, prepare};
 use crate::wire::{Answer, Reply, Request, StartRequest};
 
@@ -50,6 +50,7 @@ async fn measure(state: &mut State<'_>, trial: &Trial, running: &mut Vec<Running
     }
     start(state, trial, running).await?;
     await_ready(state, trial, running).await?;
+    reached_by_others(state, trial).await?;
     await_calm(state, trial, running).await?;
     if let Some(seconds) = trial.load.warm_up_s {
         load::warm_up(state, trial, running, seconds).await?;

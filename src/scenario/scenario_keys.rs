@@ -211,7 +211,7 @@ pub(super) static NAME: Key<Identifier> = Key::required(
 
 pub(super) static FROM: Key<Words<&str>> = Key::default(
     "from",
-    "The role of the machine that the load comes from.",
+    "The role of the machine that the load comes from; from all that have it at once, where several are clients.",
     Words { what: "roles", words: ROLES, refused: &[] },
     || "client",
 );
@@ -255,14 +255,14 @@ pub(super) static TOOL: Key<Identifier> = Key::default(
 
 pub(super) static THREADS: Key<Whole<u32>> = Key::default(
     "threads",
-    "Threads of the load generator. It divides the connections evenly over them.",
+    "Threads of the load generator, on each machine that the load comes from. It divides the connections evenly over them.",
     Whole { min: 1, max: 1_024 },
     || 2,
 );
 
 pub(super) static CONNECTIONS: Key<Whole<u32>> = Key::required(
     "connections",
-    "Connections that are kept busy at the same time, over all threads.",
+    "Connections that are kept busy at the same time, over all threads and all machines that the load comes from.",
     Whole { min: 1, max: 60_000 },
 );
 

@@ -3,9 +3,15 @@
 use std::collections::BTreeSet;
 
 use crate::event::Happening;
+use crate::plan::Trial;
 use crate::store::StoredRun;
 
 impl StoredRun {
+    /// Whether a trial's load came from its daemon's own machine, or a part of it did.
+    pub fn is_local(&self, trial: &Trial) -> bool {
+        trial.clients().any(|client| self.same_machine(client, &trial.server))
+    }
+
     /// Whether two names lead to one machine, so that no network is between them: one name, or names that were seen to
     /// share an agent, perhaps by way of a third.
     pub fn same_machine(&self, one: &str, other: &str) -> bool {

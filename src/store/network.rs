@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::{Happening, Moment};
 use crate::metric::NetworkFigures;
+use crate::plan::Trial;
 use crate::store::StoredRun;
 
 /// One network check, as its event tells it.
@@ -49,6 +50,17 @@ impl StoredRun {
             }),
             _ => None,
         })
+    }
+
+    /// What the network was seen to carry of a trial's answers, in bits per second. Nothing where one of its clients is the
+    /// server's own machine or was not checked. Each of several clients was checked by itself: together they get no more than
+    /// the fullest of those checks shows the server's side to carry, as far as anybody has seen, and each no more than its own.
+    pub fn answers_carried(&self, trial: &Trial) -> Option<f64> {
+        let rates: Vec<f64> =
+            trial.clients().map(|client| self.answer_rate(client, &trial.server)).collect::<Option<_>>()?;
+        let least = rates.iter().copied().min_by(f64::total_cmp)? * rates.len() as f64;
+        let most = rates.into_iter().max_by(f64::total_cmp)?;
+        Some(least.min(most))
     }
 
     /// The lowest rate of answers that was seen between two machines, in bits per second: the one that could be relied

@@ -215,7 +215,7 @@ fn seen(events: &[&Happening]) -> Seen {
             }
             Happening::DaemonCalm { calm, .. } => seen.calm = Some(*calm),
             Happening::DaemonStarted { command, .. } => seen.daemon_commands.push(command.clone()),
-            Happening::LoadStarted { command, .. } => seen.load_command = Some(command.clone()),
+            Happening::LoadStarted { command, .. } => seen.load_commands.push(command.clone()),
             Happening::DocumentChecked { right, detail, .. } => seen.document_after = Some((*right, detail.clone())),
             Happening::DaemonStopped { leftovers, .. } => seen.leftovers.extend(leftovers.iter().cloned()),
             _ => {}

@@ -56,8 +56,8 @@ pub struct Seen {
     pub calm: Option<bool>,
     /// The daemon's commands, as run.
     pub daemon_commands: Vec<Vec<String>>,
-    /// The load generator's command, as run.
-    pub load_command: Option<Vec<String>>,
+    /// The load generator's command, as run; that of each machine, where the load came from several.
+    pub load_commands: Vec<Vec<String>>,
     /// Processes that outlived the daemon.
     pub leftovers: Vec<String>,
 }

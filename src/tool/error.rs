@@ -255,6 +255,26 @@ pub enum ParseError {
         /// The server's figure.
         server: String,
     },
+    /// A load of several machines, by a tool that can't divide one.
+    #[error("{tool} can't make a load together with other machines")]
+    NotShared {
+        /// The tool.
+        tool: &'static str,
+    },
+    /// What one of several machines printed.
+    #[error("of {client}: {why}")]
+    OfClient {
+        /// The machine.
+        client: String,
+        /// Why its figures can't be trusted.
+        why: Box<ParseError>,
+    },
+    /// The parts of a load are no whole.
+    #[error("the results of the clients are not one: {why}")]
+    NotOne {
+        /// What keeps them apart.
+        why: String,
+    },
     /// Figures that can't be.
     #[error("{what} can't be: {why}")]
     Implausible {

@@ -24,6 +24,11 @@ pub trait LoadTool: Sync {
         false
     }
 
+    /// Whether several machines can make one load together, each a part: [`LoadTool::parse_shares`] makes one of them.
+    fn makes_shares(&self) -> bool {
+        false
+    }
+
     /// Whether it can have several requests under way at once on one connection.
     fn multiplexes(&self) -> bool {
         false
@@ -60,6 +65,25 @@ pub trait LoadTool: Sync {
 
     /// The figures in what it printed, or why they can't be trusted.
     fn parse(&self, request: &LoadRequest, output: &Output) -> Result<LoadFigures, ParseError>;
+
+    /// The figures of a load that several machines made together, of which this was asked for in all.
+    fn parse_shares(&self, _whole: &LoadRequest, _shares: &[Shared<'_>]) -> Result<LoadFigures, ParseError> {
+        Err(ParseError::NotShared { tool: self.name() })
+    }
+}
+
+/// One machine's part of a load.
+#[derive(Debug, Clone, Copy)]
+pub struct Shared<'a> {
+    /// The machine.
+    pub client: &'a str,
+    /// What was asked of it.
+    pub request: &'a LoadRequest,
+    /// What it printed there.
+    pub output: &'a Output,
+    /// How far the machine's clock is ahead of ours, in microseconds: times of different machines are held against each
+    /// other.
+    pub clock_ahead_us: i64,
 }
 
 /// What decides when a request is sent.

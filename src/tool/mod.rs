@@ -26,7 +26,7 @@ pub mod wrk2;
 mod fixtures;
 
 pub use error::{FirstLine, ParseError, RequestError};
-pub use load::{Invocation, LoadRequest, LoadTool, MULTIPLEXED, Pace, SideFile, check};
+pub use load::{Invocation, LoadRequest, LoadTool, MULTIPLEXED, Pace, Shared, SideFile, check};
 pub use network::{NetworkRequest, NetworkTool, Sides};
 pub use printed::Printed;
 pub use registry::{find, find_network, names, network_names};

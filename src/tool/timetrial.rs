@@ -19,12 +19,13 @@
 use std::time::Duration;
 
 use crate::command::{Command, Exit, Output};
+use crate::loadgen::merged::merged;
 use crate::metric::{
     Account, ErrorCounts, LOAD_RESULT_FORMAT, Latency, LoadFigures, LoadResult, Percentile, TimesLine,
 };
 use crate::tool::agree::stopped_in_time;
 use crate::tool::error::{FirstLine, ParseError, beginning};
-use crate::tool::load::{Invocation, LoadRequest, LoadTool, MULTIPLEXED, Pace, seconds};
+use crate::tool::load::{Invocation, LoadRequest, LoadTool, MULTIPLEXED, Pace, Shared, seconds};
 use crate::tool::timetrial_sums;
 
 /// Ourselves.
@@ -50,6 +51,10 @@ impl LoadTool for Timetrial {
 
     fn protocols(&self) -> &'static [&'static str] {
         &["HTTP/1.1", "HTTP/1.0", MULTIPLEXED]
+    }
+
+    fn makes_shares(&self) -> bool {
+        true
     }
 
     fn multiplexes(&self) -> bool {
@@ -91,6 +96,32 @@ impl LoadTool for Timetrial {
     fn parse(&self, request: &LoadRequest, output: &Output) -> Result<LoadFigures, ParseError> {
         Ok(figures(request, &read(request, output)?))
     }
+
+    fn parse_shares(&self, whole: &LoadRequest, shares: &[Shared<'_>]) -> Result<LoadFigures, ParseError> {
+        let results: Vec<LoadResult> = shares.iter().map(read_share).collect::<Result<_, _>>()?;
+        let mut result = merged(&results).map_err(|error| ParseError::NotOne { why: error.to_string() })?;
+        for reason in &mut result.invalid_because {
+            *reason = named(reason, shares);
+        }
+        Ok(figures(whole, &result))
+    }
+}
+
+/// One client's part, its times by our clock.
+fn read_share(shared: &Shared<'_>) -> Result<LoadResult, ParseError> {
+    let of_client = |why| ParseError::OfClient { client: shared.client.to_owned(), why: Box::new(why) };
+    let mut result = read(shared.request, shared.output).map_err(of_client)?;
+    result.started_unix_us = result.started_unix_us.saturating_add_signed(shared.clock_ahead_us.saturating_neg());
+    Ok(result)
+}
+
+/// Merging numbers the clients, and people know them by their names.
+fn named(reason: &str, shares: &[Shared<'_>]) -> String {
+    let of = |(number, shared): (usize, &Shared<'_>)| {
+        let rest = reason.strip_prefix(&format!("client {number}: "))?;
+        Some(format!("{}: {rest}", shared.client))
+    };
+    (1..).zip(shares).find_map(of).unwrap_or_else(|| reason.to_owned())
 }
 
 /// The result of a load that is the one asked for, and adds up.
@@ -228,6 +259,7 @@ fn account(result: &LoadResult) -> Account {
         sent: requests.sent_count,
         answered: requests.answered_count,
         successes: timetrial_sums::successes_in_time(result),
+        under_way: timetrial_sums::under_way(result),
         unfinished: requests.unfinished_count,
         never_sent: requests.never_sent_count,
         latency_lower_bounds: result.latency.lower_bounds_count,

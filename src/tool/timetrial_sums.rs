@@ -1,5 +1,6 @@
 //! Whether the numbers of a load's result belong together: what it tells twice must agree, and what can't be is refused.
 
+use crate::loadgen::times_line::{line, of_line};
 use crate::metric::{LoadResult, TimesLine};
 use crate::tool::error::ParseError;
 
@@ -12,6 +13,10 @@ pub(in crate::tool) fn add_up(result: &LoadResult) -> Result<(), ParseError> {
     times("the latency", &result.latency, longest)?;
     times("the service time", &result.service_time, longest)?;
     times("the send lateness", &result.send_lateness, longest)?;
+    times("the time to connect", &result.connect_time, longest)?;
+    for line in &result.errors {
+        times("the time of an error", &line.latency, longest)?;
+    }
     let expected = result.latency.samples_count.checked_sub(result.latency.lower_bounds_count);
     equal("answers as expected and latencies", Some(result.requests.succeeded_count), expected)?;
     if result.is_valid != result.invalid_because.is_empty() {
@@ -23,6 +28,16 @@ pub(in crate::tool) fn add_up(result: &LoadResult) -> Result<(), ParseError> {
 /// Answers as expected within the duration. The result has them as a rate.
 pub(in crate::tool) fn successes_in_time(result: &LoadResult) -> u64 {
     (result.successes_per_s * result.duration_us as f64 / 1e6).round() as u64
+}
+
+/// Requests under way at once, on average over the duration. What was given up is in the service times.
+pub(in crate::tool) fn under_way(result: &LoadResult) -> f64 {
+    let total = |times: &TimesLine| times.samples_count as f64 * times.mean_us.unwrap_or(0.0);
+    let counted = ["send", "receive", "closed", "parse", "status", "document"];
+    let failed = result.errors.iter().filter(|line| counted.contains(&line.phase.as_str()));
+    let failed: f64 = failed.map(|line| total(&line.latency)).sum();
+    let all = [&result.service_time, &result.connect_time, &result.send_lateness].map(total);
+    (failed + all.iter().sum::<f64>()) / result.duration_us as f64
 }
 
 /// Ranks and what stands there.
@@ -101,39 +116,44 @@ fn failed(result: &LoadResult, phases: &[&str]) -> Option<u64> {
     lines.map(|line| line.errors_count).try_fold(0_u64, u64::checked_add)
 }
 
-/// Figures are there where samples are, and are in order.
-fn times(what: &'static str, times: &TimesLine, longest_us: f64) -> Result<(), ParseError> {
-    let ranks = percentiles(times);
-    let ordered: Vec<Option<f64>> =
-        [times.min_us].into_iter().chain(ranks.map(|(_, us)| us)).chain([times.max_us]).collect();
-    let others = [times.mean_us, times.stdev_us];
-    let known = ordered.iter().chain(&others).filter(|us| us.is_some()).count();
-    // A percentile that no sample stands for is left out.
-    let founded = |rank: f64| times.samples_count as f64 * (100.0 - rank) / 100.0 >= 1.0 - 1e-6;
-    let is_whole = ranks.iter().all(|(rank, us)| us.is_some() == founded(*rank));
-    let figures = ranks.iter().filter(|(rank, _)| founded(*rank)).count() + 4;
-    let expected = if times.samples_count == 0 { 0 } else { figures };
-    if known != expected || !is_whole || times.lower_bounds_count > times.samples_count {
-        let why = format!("{known} figures of {} samples", times.samples_count);
+/// Figures are those of their histogram, and none is longer than can be.
+fn times(what: &'static str, told: &TimesLine, longest_us: f64) -> Result<(), ParseError> {
+    if told.lower_bounds_count > told.samples_count {
+        let why = format!("{} lower bounds among {} samples", told.lower_bounds_count, told.samples_count);
         return implausible(what, why);
     }
-    let is_number = |us: &f64| us.is_finite() && *us >= 0.0;
-    if !ordered.iter().chain(&others).flatten().all(is_number) {
-        return implausible(what, "one of its figures is negative or no number".to_owned());
+    let histogram = match of_line(told) {
+        Ok(histogram) => histogram,
+        Err(error) => return implausible(what, error.to_string()),
+    };
+    let own = line(&histogram, told.lower_bounds_count);
+    if own.samples_count != told.samples_count {
+        let why = format!("{} samples, and {} in its histogram", told.samples_count, own.samples_count);
+        return implausible(what, why);
     }
-    if ordered.iter().flatten().collect::<Vec<_>>().windows(2).any(|pair| pair[0] > pair[1]) {
-        return implausible(what, "its percentiles do not ascend".to_owned());
+    for ((figure, told), (_, own)) in figures(told).into_iter().zip(figures(&own)) {
+        let same = match (told, own) {
+            // Written and read again, a number may differ in its last bit.
+            (Some(told), Some(own)) => (told - own).abs() <= own.abs() * 1e-9,
+            (told, own) => told.is_none() && own.is_none(),
+        };
+        if !same {
+            let words = |us: Option<f64>| us.map_or("nothing".to_owned(), |us| format!("{us} µs"));
+            return implausible(what, format!("its {figure} is {}, and {} by its histogram", words(told), words(own)));
+        }
     }
-    if let Some((mean, (least, most))) = times.mean_us.zip(times.min_us.zip(times.max_us))
-        // Each is rounded by itself, to a thousandth of its value.
-        && (mean < least * 0.999 - 0.1 || mean > most * 1.001 + 0.1)
-    {
-        return implausible(what, format!("a mean of {mean} µs between {least} and {most} µs"));
-    }
-    match times.max_us {
+    match told.max_us {
         Some(max) if max > longest_us => implausible(what, format!("{max} µs is longer than the load")),
         _ => Ok(()),
     }
+}
+
+/// All figures of times, by name.
+fn figures(times: &TimesLine) -> Vec<(String, Option<f64>)> {
+    let others = [("smallest", times.min_us), ("mean", times.mean_us), ("deviation", times.stdev_us)];
+    let largest = [("largest", times.max_us)];
+    let others = others.into_iter().chain(largest).map(|(name, us)| (name.to_owned(), us));
+    others.chain(percentiles(times).into_iter().map(|(rank, us)| (format!("{rank}th percentile"), us))).collect()
 }
 
 fn equal(what: &'static str, one: Option<u64>, other: Option<u64>) -> Result<(), ParseError> {

@@ -115,6 +115,8 @@ pub enum Request {
     Kept,
     /// Remove it.
     RemoveKept,
+    /// What time it is, by the machine's own clock.
+    Clock,
     /// Stop everything, remove the work directory, answer, and exit.
     Goodbye,
 }
@@ -310,6 +312,10 @@ pub enum Reply {
     /// What outlives runs, or did until now.
     Kept {
         kept: Vec<Kept>,
+    },
+    /// To `Clock`: microseconds of Unix time.
+    Clock {
+        unix_us: u64,
     },
     Done,
     Goodbye {

@@ -7,9 +7,10 @@ pub const MAY_USE: &[(&str, &[&str])] = &[
     ("diagnostic", &[]),
     ("inventory", &["diagnostic"]),
     ("scenario", &["diagnostic"]),
-    ("tool", &["command", "metric"]),
-    ("tuning", &["diagnostic"]),
     ("loadgen", &["metric"]),
+    // `loadgen`: the results of our own generator on several machines are merged by the code that `hist merge` has.
+    ("tool", &["command", "loadgen", "metric"]),
+    ("tuning", &["diagnostic"]),
     ("truth", &[]),
     ("wire", &["command"]),
     ("host", &["wire"]),
@@ -23,7 +24,7 @@ pub const MAY_USE: &[(&str, &[&str])] = &[
     // `tool`: how many connections a load generator really opens. `wire`: what an agent saw of its machine.
     ("preflight", &["event", "metric", "plan", "tool", "wire"]),
     // `tool`: the run asks a tool how it is called and what it printed; it knows no tool by name.
-    ("run", &["command", "event", "host", "plan", "preflight", "tool", "wire"]),
+    ("run", &["command", "event", "host", "metric", "plan", "preflight", "tool", "wire"]),
     // `wire`: facts of machines are kept as the agent told them.
     ("store", &["event", "metric", "plan", "wire"]),
     // `diagnostic`: the one function that makes outside bytes harmless on a terminal.
@@ -51,6 +52,7 @@ pub const MAY_USE: &[(&str, &[&str])] = &[
             "run",
             "scenario",
             "store",
+            "tool",
             "truth",
             "wire",
         ],

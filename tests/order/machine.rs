@@ -256,6 +256,10 @@ impl Scene {
                 protocol: "HTTP/1.1".to_owned(),
                 body: self.document.clone(),
             }),
+            Request::Clock => {
+                let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is after 1970");
+                Reply::Clock { unix_us: u64::try_from(now.as_micros()).expect("not for long") }
+            }
             Request::Goodbye => {
                 let is_left = matches!(self.trouble, Trouble::StoppedAndLeft(_));
                 let undone = is_left.then(|| undone(Outcome::Failed { why: "read-only".to_owned() }));
@@ -289,6 +293,11 @@ impl Scene {
             }
             "network server by iperf" => ("iperf/ok-server.out", true),
             "network client by iperf" => ("iperf/ok-client.out", false),
+            // Each machine by its number of connections.
+            _ if start.own && start.command.arguments.iter().any(|word| word == "3") => {
+                ("timetrial/shared-one.out", false)
+            }
+            _ if start.own => ("timetrial/shared-two.out", false),
             _ => ("wrk/ok.out", !start.stream),
         };
         if start.stream {

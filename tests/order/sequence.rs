@@ -38,6 +38,7 @@ fn words(request: &Request) -> String {
         Request::Unlock { .. } => "unlock".to_owned(),
         Request::Kept => "what is kept".to_owned(),
         Request::RemoveKept => "remove what is kept".to_owned(),
+        Request::Clock => "what time is it".to_owned(),
         Request::Goodbye => "goodbye".to_owned(),
     }
 }

@@ -44,6 +44,28 @@ fn comes_back(scenario: &str) -> String {
     json
 }
 
+/// Connections and rate are divided over three machines, and the network to each is checked.
+#[test]
+fn loads_from_several_machines() {
+    let scenario = "tests/plan/projects/steady/scenarios/shared.toml";
+    let hosts = ["--hosts", "tests/plan/projects/steady/several.toml"];
+    same_as_golden(&printed(scenario, &hosts), "shared.txt");
+    let json = printed(scenario, &[&hosts[..], &["--message-format", "json"]].concat());
+    same_as_golden(&json, "shared.json");
+    let plan: Plan = serde_json::from_str(&json).expect("the JSON is a plan");
+    let shares: Vec<(&str, u32, Option<f64>)> = plan
+        .trials
+        .iter()
+        .flat_map(|trial| trial.shares())
+        .map(|share| (share.client, share.connections, share.rate))
+        .collect();
+    let third = Some(500.0 / 3.0);
+    assert_eq!(shares[..3], [("one", 22, None), ("two", 22, None), ("three", 21, None)]);
+    assert_eq!(shares[3..], [("one", 2, third), ("two", 2, third), ("three", 2, third)]);
+    let pairs = plan.network.expect("it has one").pairs;
+    assert_eq!(pairs.iter().map(|pair| pair.client.as_str()).collect::<Vec<_>>(), ["one", "two", "three"]);
+}
+
 /// Only the text: the JSON holds a digest of each source file of the daemons.
 #[test]
 fn the_quick_start() {

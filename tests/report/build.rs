@@ -78,6 +78,7 @@ pub fn planned(run: &mut StoredRun, daemon: &str, endpoint: &str, database_use: 
         database_use,
         server: "local".to_owned(),
         client: "local".to_owned(),
+        more_clients: Vec::new(),
         address: "127.0.0.1".to_owned(),
         port: 8016,
         load: Load {
@@ -144,11 +145,11 @@ pub fn seen(run: &StoredRun, trial: &Trial, body_bytes: u64) -> Seen {
         document_after: Some((true, None)),
         calm: Some(true),
         daemon_commands: daemon.processes.iter().map(|process| process.command.words()).collect(),
-        load_command: Some(
+        load_commands: vec![
             ["wrk", "-t2", "-c64", "-d15s", "--timeout", "2s", "--latency", "-s", "done.lua", &trial.url()]
                 .map(str::to_owned)
                 .to_vec(),
-        ),
+        ],
         leftovers: Vec::new(),
     }
 }
@@ -158,10 +159,10 @@ pub fn measured(run: &mut StoredRun, trial: Trial, figures: LoadFigures, seen: S
     let id = trial.id.clone();
     started(run, &trial);
     ready(run, &trial, &seen);
-    let load = seen.load_command.clone().unwrap_or_default();
-    happens(run, 5, Happening::LoadStarted { trial: id.clone(), pid: 4_200, command: load });
+    let command = seen.load_commands[0].clone();
+    happens(run, 5, Happening::LoadStarted { trial: id.clone(), pid: 4_200, command, client: None });
     let exit = Exit::Code { code: 0 };
-    happens(run, 15_031, Happening::LoadFinished { trial: id.clone(), exit, took_ms: 15_031 });
+    happens(run, 15_031, Happening::LoadFinished { trial: id.clone(), exit, took_ms: 15_031, client: None });
     happens(run, 1, Happening::TrialMeasured { trial: id.clone(), figures: Box::new(figures.clone()) });
     let (right, detail) = seen.document_after.clone().unwrap_or((true, None));
     happens(run, 12, Happening::DocumentChecked { trial: id.clone(), right, detail });
@@ -245,8 +246,8 @@ pub fn cut_off(run: &mut StoredRun, trial: Trial) {
     started(run, &trial);
     let seen = seen(run, &trial, 6_401);
     ready(run, &trial, &seen);
-    let command = seen.load_command.clone().unwrap_or_default();
-    happens(run, 5, Happening::LoadStarted { trial: trial.id.clone(), pid: 4_200, command });
+    let command = seen.load_commands[0].clone();
+    happens(run, 5, Happening::LoadStarted { trial: trial.id.clone(), pid: 4_200, command, client: None });
     run.trials.push(StoredTrial { trial, outcome: None, figures: None, seen });
     run.state = RunState::Incomplete;
     for moments in run.facts.values_mut() {

@@ -6,6 +6,7 @@ mod golden;
 mod hostile;
 mod mistakes;
 mod network;
+mod own;
 mod page;
 mod runs;
 mod tuning;

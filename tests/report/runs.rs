@@ -203,7 +203,7 @@ pub fn hostile() -> StoredRun {
         let mut seen = seen(&run, &trial, row.5);
         seen.leftovers = HOSTILE.map(str::to_owned).to_vec();
         seen.document_after = Some((false, Some(all.clone())));
-        seen.load_command = Some(HOSTILE.map(str::to_owned).to_vec());
+        seen.load_commands = vec![HOSTILE.map(str::to_owned).to_vec()];
         let figures = LoadFigures { tool: all.clone(), ..figures(row.3, row.4) };
         if place % 2 == 0 {
             measured(&mut run, trial, figures, seen);

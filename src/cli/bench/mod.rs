@@ -1,8 +1,11 @@
 //! `bench`: our own speed and cost, as ratios beside peers in one run. Speed is measured here and asserted nowhere.
 
+mod load;
 mod machines;
 mod trials;
 mod tuning;
+
+pub use load::LoadBenchArguments;
 
 use crate::cli::arguments::{Bench, BenchArguments, Format};
 use crate::cli::error::Problem;
@@ -13,6 +16,7 @@ pub fn bench(arguments: &BenchArguments, format: Format) -> Result<u8, Problem> 
     match &arguments.what {
         None => trials::trials(&arguments.trials, format),
         Some(Bench::Trials(wanted)) => trials::trials(wanted, format),
+        Some(Bench::Load(wanted)) => load::load(wanted, format),
         Some(Bench::Machines(wanted)) => machines::machines(wanted, format),
         Some(Bench::Tuning(wanted)) => tuning::tuning(wanted, format),
     }

@@ -2,46 +2,20 @@
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-
 use crate::cli::arguments::Format;
 use crate::cli::error::Problem;
 use crate::cli::exit;
 use crate::cli::load::output::Files;
 use crate::cli::load::read::Search;
-use crate::cli::load::run::one;
+use crate::cli::load::run::{One, one};
 use crate::cli::load::signals::STOP;
 use crate::cli::main::print;
 use crate::diagnostic::printable;
 use crate::loadgen::find;
-use crate::loadgen::lines::json;
+use crate::loadgen::lines::{FoundLine, ProbeLine, json};
 use crate::loadgen::schedule::Schedule;
 use crate::loadgen::settings::{Pace, Settings};
 use crate::metric::{LoadResult, rate};
-
-/// What came of one probe.
-#[derive(Debug, Serialize)]
-struct ProbeLine {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    rate_asked_per_s: f64,
-    holds: bool,
-    fails_because: Vec<String>,
-}
-
-/// What was found: the last line of a search.
-#[derive(Debug, Serialize)]
-struct FoundLine {
-    #[serde(rename = "type")]
-    kind: &'static str,
-    goal: String,
-    /// `null`: no rate holds.
-    holds_at_per_s: Option<f64>,
-    /// `null`: none was seen to fail.
-    fails_at_per_s: Option<f64>,
-    probes_count: u64,
-    is_whole: bool,
-}
 
 /// Searches.
 pub fn find(settings: &Settings, wanted: &Search, format: Format, files: &mut Files) -> Result<u8, Problem> {
@@ -59,7 +33,7 @@ pub fn find(settings: &Settings, wanted: &Search, format: Format, files: &mut Fi
             break;
         }
         let settings = Settings { pace: Pace::Open(schedule), ..settings.clone() };
-        let (result, _) = one(&settings, &[], format, files)?;
+        let One { result, .. } = one(&settings, &[], format, files)?;
         if STOP.is_asked() {
             break;
         }
@@ -75,7 +49,7 @@ pub fn find(settings: &Settings, wanted: &Search, format: Format, files: &mut Fi
 fn tell(asked: f64, wanted: &Search, result: &LoadResult, because: Vec<String>, format: Format) -> Result<(), Problem> {
     if format == Format::Json {
         let holds = because.is_empty();
-        let line = ProbeLine { kind: "probe", rate_asked_per_s: asked, holds, fails_because: because };
+        let line = ProbeLine { kind: "probe".to_owned(), rate_asked_per_s: asked, holds, fails_because: because };
         return print(&(json(result) + &json(&line)));
     }
     let figures = wanted.goal.figures(result);
@@ -88,7 +62,8 @@ fn end(found: find::Found, is_whole: bool, probes_count: u64, wanted: &Search, f
     match format {
         Format::Json => {
             let (holds_at_per_s, fails_at_per_s) = (found.held, found.failed);
-            let line = FoundLine { kind: "found", goal, holds_at_per_s, fails_at_per_s, probes_count, is_whole };
+            let line =
+                FoundLine { kind: "found".to_owned(), goal, holds_at_per_s, fails_at_per_s, probes_count, is_whole };
             print(&json(&line))?;
         }
         Format::Human => print(&(words(found, is_whole, &goal) + "\n"))?,

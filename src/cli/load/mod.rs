@@ -11,9 +11,12 @@ mod requests_file;
 mod resolve;
 mod run;
 mod signals;
+#[cfg(test)]
+mod tests;
 mod url;
 mod words;
 mod wrong;
 
 pub use output::create;
+pub use requests_file::schema as requests_schema;
 pub use run::load;

@@ -56,7 +56,7 @@ pub struct Seconds<'a> {
     files: &'a mut Files,
     errors: u64,
     /// Answers of each whole second.
-    pub answers: Vec<u64>,
+    answers: Vec<u64>,
     whole_seconds: u64,
     /// What could not be written.
     problem: Option<std::io::Error>,
@@ -80,7 +80,7 @@ impl<'a> Seconds<'a> {
 
     /// Takes a second. A reader that is gone stops the load: nobody would know what it does to the server.
     pub fn take(&mut self, second: &Second) {
-        let line = SecondLine::of(second);
+        let line = if self.is_json { SecondLine::of(second) } else { SecondLine::shown(second) };
         self.errors += line.errors_count;
         if second.index < self.whole_seconds {
             self.answers.push(second.answers);
@@ -107,13 +107,10 @@ impl<'a> Seconds<'a> {
         }
     }
 
-    /// The load is over.
-    pub fn end(self) -> Result<Vec<u64>, Problem> {
+    /// The load is over: the answers of its seconds, and what could not be written. A reader that has gone is no error.
+    pub fn end(self) -> (Vec<u64>, Option<std::io::Error>) {
         self.bar.clear();
-        match self.problem {
-            Some(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-            _ => Ok(self.answers),
-        }
+        (self.answers, self.problem.filter(|error| error.kind() != std::io::ErrorKind::BrokenPipe))
     }
 }
 

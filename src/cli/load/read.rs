@@ -12,7 +12,7 @@ use crate::cli::load::wrong::Found;
 use crate::loadgen::goal::Goal;
 use crate::loadgen::schedule::Schedule;
 use crate::loadgen::settings::{Engine, Pace, Protocol, Settings, Target, Tls, Wait};
-use crate::metric::{counted, duration_us};
+use crate::metric::{count, counted, duration_us};
 
 /// The rate of the first probe, where none is said.
 const FIRST_RATE: f64 = 1_000.0;
@@ -49,18 +49,19 @@ pub fn read(arguments: &LoadArguments, machine: &Machine, found: &mut Found) -> 
         let hint = "what scripts did has flags: -X, -H, --body, and --requests for several; what they computed is in the result";
         found.wrong("-s/--script: wrk's Lua scripts are not supported", hint);
     }
+    // Without a URL to believe, all else is still looked at.
     let url = arguments.url.as_deref().map(url::parse);
-    let url = url.and_then(|url| found.take(url));
+    let url = url.and_then(|url| found.take(url)).unwrap_or_else(Url::stand_in);
     let size = size(arguments, found);
     let time = time(arguments, found);
     let rates = arguments.rate.as_deref().and_then(|text| found.take(rates(text)));
     let search = search(arguments, rates.as_ref(), found);
     let connections = connections(arguments, found);
-    let requests = url.as_ref().map(|url| requests::read(arguments, url, found));
-    let tls = url.as_ref().map(|url| tls(arguments, url, found));
+    let requests = requests::read(arguments, &url, found);
+    let tls = tls(arguments, &url, found);
     let measured = measured(arguments, machine, found);
     let start_at_us = start_at(arguments, machine, found);
-    let (url, size, time) = (url?, size?, time?);
+    let (size, time) = (size?, time?);
     let pace = match rates {
         Some(rates) => pace(&rates, time.duration, found)?,
         None => Pace::Closed,
@@ -70,15 +71,14 @@ pub fn read(arguments: &LoadArguments, machine: &Machine, found: &mut Found) -> 
         let hint = "say a rate with -R, or leave --economy out";
         found.wrong("--economy says how due requests are woken up for, and in a closed loop none is ever due", hint);
     }
-    let (connections, requests, measured) = (connections?, requests??, measured?);
+    let (connections, requests, measured) = (connections?, requests?, measured?);
     if let Some(fragment) = &url.fragment {
         found.warn(format!("the fragment #{fragment} is not sent: no browser would, either"));
     }
     if !found.is_fine() {
         return None;
     }
-    let target =
-        Target { url: url.text.clone(), authority: url.authority.clone(), addresses: Vec::new(), tls: tls.flatten() };
+    let target = Target { url: url.text.clone(), authority: url.authority.clone(), addresses: Vec::new(), tls };
     let settings = Settings {
         target,
         requests,
@@ -317,7 +317,7 @@ fn carried(settings: &Settings, found: &mut Found) {
         return;
     }
     let [rate, all] = [largest, largest * settings.timeout.as_secs_f64()].map(crate::metric::rate);
-    let at_once = crate::metric::rate(places);
+    let at_once = count(places as u64);
     found.warn(format!(
         "{at_once} requests at once carry {rate}/s only while an answer takes less than {} on average ({at_once} / {rate}/s); \
          others wait for a connection, and that wait is latency. Answers as slow as the time limit of {} would take {all} \

@@ -44,7 +44,7 @@ pub fn load(arguments: &LoadArguments, format: Format) -> Result<u8, Problem> {
     if let Some(search) = &wanted.search {
         return find::find(&wanted.settings, search, format, &mut files);
     }
-    let (result, per_second) = one(&wanted.settings, &found.warnings, format, &mut files)?;
+    let One { result, per_second, problem } = one(&wanted.settings, &found.warnings, format, &mut files)?;
     match format {
         Format::Json => print(&json(&result))?,
         Format::Human => print(&printable_lines(&text::of(&result, &per_second, arguments.latency)))?,
@@ -52,7 +52,11 @@ pub fn load(arguments: &LoadArguments, format: Format) -> Result<u8, Problem> {
     if let Ok(times) = of_line(&result.latency) {
         files.percentiles(&hgrm::of(&times))?;
     }
-    Ok(code(&result))
+    match problem {
+        // What was measured is told all the same.
+        Some(error) => Err(error.into()),
+        None => Ok(code(&result)),
+    }
 }
 
 /// All that can be decided and refused before anything is contacted.
@@ -62,21 +66,26 @@ fn decided(arguments: &LoadArguments, machine: &Machine, found: &mut Found) -> O
     found.is_fine().then_some(wanted)
 }
 
-/// One load: its result, and the answers of each second.
-pub fn one(
-    settings: &Settings,
-    warnings: &[String],
-    format: Format,
-    files: &mut Files,
-) -> Result<(LoadResult, Vec<u64>), Problem> {
+/// What came of one load.
+pub struct One {
+    /// Its result.
+    pub result: LoadResult,
+    /// The answers of each whole second.
+    pub per_second: Vec<u64>,
+    /// What could not be written of its seconds.
+    pub problem: Option<std::io::Error>,
+}
+
+/// One load.
+pub fn one(settings: &Settings, warnings: &[String], format: Format, files: &mut Files) -> Result<One, Problem> {
     if format == Format::Json {
         print(&json(&StartLine::of(settings, warnings)))?;
     }
     let mut seconds = Seconds::of(settings, format, files);
     let load = drive::run(settings, &STOP, &mut |second| seconds.take(second));
-    let per_second = seconds.end()?;
+    let (per_second, problem) = seconds.end();
     let load = load.map_err(|error| not_started(error, settings))?;
-    Ok((result::of(settings, &load), per_second))
+    Ok(One { result: result::of(settings, &load), per_second, problem })
 }
 
 /// The exit code of a result.

@@ -4,6 +4,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::cli::signals::{HANGUP, is_ignored, maybe};
 use crate::loadgen::drive::Stop;
 
 /// Whoever wants a load to stop says it here.
@@ -17,13 +18,15 @@ pub fn listen() -> std::io::Result<()> {
 }
 
 async fn watch() {
-    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = kinds.map(signal) else { return };
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate()];
+    let [Ok(mut interrupt), Ok(mut terminate)] = kinds.map(signal) else { return };
+    // Under `nohup` it is ignored already, and a load that shall outlive its terminal does.
+    let mut hangup = if is_ignored(HANGUP) { None } else { signal(SignalKind::hangup()).ok() };
     loop {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
+            () = maybe(&mut hangup) => {}
         }
         if STOP.is_asked() {
             // Nothing is to be put back, and whoever asks twice has waited enough.

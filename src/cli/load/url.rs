@@ -24,6 +24,19 @@ pub struct Url {
 }
 
 impl Url {
+    /// Stands in for one that is wrong, so that reading can go on to the next problem. Nothing is said of certificates then.
+    pub fn stand_in() -> Self {
+        Self {
+            is_https: true,
+            host: "localhost".to_owned(),
+            port: 443,
+            authority: "localhost".to_owned(),
+            path: "/".to_owned(),
+            text: "https://localhost/".to_owned(),
+            fragment: None,
+        }
+    }
+
     /// The address that the host is, if it is one and not a name.
     pub fn address(&self) -> Option<IpAddr> {
         self.host.parse().ok()

@@ -6,7 +6,10 @@ use crate::plan::check::Written;
 use crate::scenario::Round;
 use crate::tool;
 
-/// Each role that the scenario needs belongs to one machine.
+/// The one role that several machines may have: a load may come from all of them at once.
+const SHARED: &str = "client";
+
+/// Each role that the scenario needs belongs to one machine; only clients may be several.
 pub(super) fn check_roles(written: Written<'_>, diagnostics: &mut Diagnostics) {
     let Some(inventory) = written.inventory else { return };
     check_shared_roles(inventory, diagnostics);
@@ -54,7 +57,7 @@ fn missing_role(inventory: &Inventory, role: &str, place: &Place, why: &str) -> 
 fn check_shared_roles(inventory: &Inventory, diagnostics: &mut Diagnostics) {
     let mut seen: Vec<(&Placed<String>, &Machine)> = Vec::new();
     for machine in &inventory.machines {
-        for role in &machine.roles {
+        for role in machine.roles.iter().filter(|role| role.value != SHARED) {
             let Some((first, other)) = seen.iter().find(|(known, _)| known.value == role.value) else {
                 seen.push((role, machine));
                 continue;
@@ -74,9 +77,14 @@ fn check_shared_roles(inventory: &Inventory, diagnostics: &mut Diagnostics) {
     }
 }
 
-/// The machine with a role.
+/// The machine with a role; the first one of the clients.
 pub(super) fn machine_with<'a>(inventory: &'a Inventory, role: &str) -> Option<&'a Machine> {
-    inventory.machines.iter().find(|machine| machine.roles.iter().any(|has| has.value == role))
+    machines_with(inventory, role).next()
+}
+
+/// The machines with a role: clients may be several.
+pub(super) fn machines_with<'a>(inventory: &'a Inventory, role: &str) -> impl Iterator<Item = &'a Machine> {
+    inventory.machines.iter().filter(move |machine| machine.roles.iter().any(|has| has.value == role))
 }
 
 /// The machines that a scenario uses, each once, in the inventory's order.
@@ -100,9 +108,16 @@ pub(super) fn check_tools(written: Written<'_>, diagnostics: &mut Diagnostics) {
     }
     for round in &written.scenario.rounds {
         let wanted = &round.load.tool;
-        let comes_alone = tool::find(&wanted.value).is_some_and(|tool| tool.package().is_none() && !tool.is_own());
-        let Some(machine) = machine_with(inventory, &round.from.value).filter(|_| comes_alone) else { continue };
-        if !machine.tools.contains_key(&wanted.value) {
+        let Some(tool) = tool::find(&wanted.value).filter(|tool| tool.package().is_none() && !tool.is_own()) else {
+            continue;
+        };
+        let machines: Vec<&Machine> = machines_with(inventory, &round.from.value).collect();
+        // That it can't load from several at all is told where that is checked.
+        let can_load = machines.len() == 1 || tool.makes_shares();
+        for machine in machines {
+            if !can_load || machine.tools.contains_key(&wanted.value) {
+                continue;
+            }
             diagnostics.push_unless_consequence(missing_tool(wanted, machine));
         }
     }

@@ -6,6 +6,7 @@
 
 mod addresses;
 mod bases;
+mod clients;
 mod cluster;
 mod data;
 mod endpoints;

@@ -19,11 +19,11 @@ pub(super) fn check_network(written: Written<'_>, diagnostics: &mut Diagnostics)
         let diagnostic = Diagnostic::at(Code::UnknownTool, &name.place, message).label("unknown");
         diagnostics.push_unless_consequence(diagnostic.hint(hint));
     }
-    let of = |role: &str| Outgoing::of(written, role);
+    let of = |role: &str| Outgoing::every(written, role);
     // Either side may listen, whichever way a tool sends.
-    let machines: Vec<Outgoing<'_>> = needed_roles(written).iter().map(|(role, _, _)| of(role)).collect();
+    let machines: Vec<Outgoing<'_>> = needed_roles(written).iter().flat_map(|(role, _, _)| of(role)).collect();
     check_port(&network.port, "the network check", &machines, diagnostics);
-    let begin: Vec<Outgoing<'_>> = beginning(written).into_iter().map(of).collect();
+    let begin: Vec<Outgoing<'_>> = beginning(written).into_iter().flat_map(of).collect();
     let is_told = machines.iter().any(|machine| machine.gives(network.port.value).is_some());
     let taken = |port: u16| Some((port, begin.iter().find_map(|machine| taken(machine, port))?));
     if let Some((back, taken)) = ports(network).into_iter().skip(1).find_map(taken).filter(|_| !is_told) {

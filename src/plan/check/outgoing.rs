@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use crate::diagnostic::Place;
 use crate::inventory::Machine;
 use crate::plan::check::Written;
-use crate::plan::check::machines::machine_with;
+use crate::plan::check::machines::{machine_with, machines_with};
 use crate::plan::port_ranges;
 use crate::plan::wanted::{setting_name, wanted};
 use crate::scenario::Tune;
@@ -38,7 +38,17 @@ pub(super) struct Outgoing<'a> {
 impl<'a> Outgoing<'a> {
     /// Of the machine with this role.
     pub(super) fn of(written: Written<'a>, role: &str) -> Self {
-        let machine = written.inventory.and_then(|inventory| machine_with(inventory, role));
+        Self::of_machine(written, role, written.inventory.and_then(|inventory| machine_with(inventory, role)))
+    }
+
+    /// Of each machine with this role, one at least.
+    pub(super) fn every(written: Written<'a>, role: &str) -> Vec<Self> {
+        let machines = written.inventory.into_iter().flat_map(|inventory| machines_with(inventory, role));
+        let all: Vec<Self> = machines.map(|machine| Self::of_machine(written, role, Some(machine))).collect();
+        if all.is_empty() { vec![Self::of(written, role)] } else { all }
+    }
+
+    fn of_machine(written: Written<'a>, role: &str, machine: Option<&'a Machine>) -> Self {
         let mut outgoing = Self { ranges: vec![Given { range: DEFAULT, said: None }], reserved: Vec::new() };
         for (name, value) in
             machine.and_then(|machine| machine.docker.as_ref()).iter().flat_map(|docker| &docker.sysctls)

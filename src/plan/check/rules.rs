@@ -3,7 +3,8 @@
 use crate::diagnostic::{Diagnostics, Placed};
 use crate::inventory::Inventory;
 use crate::plan::check::{
-    DataSet, Profiles, addresses, cluster, endpoints, fitness, loads, machines, network, ports, postgres_conf, tuning,
+    DataSet, Profiles, addresses, clients, cluster, endpoints, fitness, loads, machines, network, ports, postgres_conf,
+    tuning,
 };
 use crate::scenario::{Daemon, DatabaseUse, Endpoint, Round, Scenario};
 
@@ -78,6 +79,7 @@ pub fn apply_rules(written: Written<'_>, diagnostics: &mut Diagnostics) {
     endpoints::check_database(written, diagnostics);
     for round in &written.scenario.rounds {
         loads::check_load(&round.load, diagnostics);
+        clients::check_clients(round, written, diagnostics);
         fitness::check_fitness(round, written, diagnostics);
     }
 }

@@ -3,7 +3,7 @@
 use crate::diagnostic::{Code, Diagnostic, Diagnostics, Placed, nearest, nearest_hint};
 use crate::inventory::{Inventory, Machine};
 use crate::plan::check::Written;
-use crate::plan::check::machines::{machine_with, needed_roles};
+use crate::plan::check::machines::{machine_with, machines_with, needed_roles};
 use crate::plan::wanted::{Wanted, profiles_of, setting_name, wanted};
 use crate::scenario::{NoFile, Tune};
 use crate::tuning::{GOVERNOR, TURBO, danger, gone, in_containers, same, single_number};
@@ -18,12 +18,13 @@ pub(super) fn check_tuning(written: Written<'_>, diagnostics: &mut Diagnostics) 
         if diagnostics.has_any_in(&inventory.place.file.path) || !check_role(tune, written, inventory, diagnostics) {
             continue;
         }
-        let Some(machine) = machine_with(inventory, &tune.role.value) else { continue };
-        if !told.contains(&machine.name.value.as_str()) {
-            told.push(&machine.name.value);
-            check_consent(tune, machine, written, diagnostics);
+        for machine in machines_with(inventory, &tune.role.value) {
+            if !told.contains(&machine.name.value.as_str()) {
+                told.push(&machine.name.value);
+                check_consent(tune, machine, written, diagnostics);
+            }
+            check_container(tune, machine, written, diagnostics);
         }
-        check_container(tune, machine, written, diagnostics);
     }
     check_two_values(written, diagnostics);
 }
@@ -195,14 +196,14 @@ fn check_container(tune: &Tune, machine: &Machine, written: Written<'_>, diagnos
 }
 
 /// One setting of one machine has one value, whichever of its roles and profiles it comes from.
-fn check_two_values(written: Written<'_>, diagnostics: &mut Diagnostics) {
-    let machine = |tune: &Tune| machine_of(tune, written);
-    let all: Vec<(String, Wanted<'_>)> = written
-        .scenario
-        .tunes
-        .iter()
-        .flat_map(|tune| wanted(tune, written.profiles).into_iter().map(move |setting| (machine(tune), setting)))
-        .collect();
+fn check_two_values<'a>(written: Written<'a>, diagnostics: &mut Diagnostics) {
+    let of_each = |tune: &'a Tune| {
+        let settings = wanted(tune, written.profiles);
+        machines_of(tune, written)
+            .into_iter()
+            .flat_map(move |machine| settings.clone().into_iter().map(move |setting| (machine.clone(), setting)))
+    };
+    let all: Vec<(String, Wanted<'_>)> = written.scenario.tunes.iter().flat_map(of_each).collect();
     for (at, (machine, setting)) in all.iter().enumerate() {
         let earlier = all.iter().take(at).find(|(other, known)| other == machine && known.name == setting.name);
         if let Some((_, first)) = earlier.filter(|(_, first)| !same(&first.value, &setting.value)) {
@@ -225,16 +226,19 @@ fn asked_for(diagnostic: Diagnostic, setting: &Wanted<'_>) -> Diagnostic {
     if setting.asked == setting.place { diagnostic } else { diagnostic.also(setting.asked, "asked for here") }
 }
 
-/// The machine that a `[tune.ROLE]` is about; where none is known, each role is told apart.
-fn machine_of(tune: &Tune, written: Written<'_>) -> String {
-    let found = written.inventory.and_then(|inventory| machine_with(inventory, &tune.role.value));
-    found.map_or_else(|| format!("[{}]", tune.role.value), |machine| machine.name.value.clone())
+/// The machines that a `[tune.ROLE]` is about; where none is known, each role is told apart.
+fn machines_of(tune: &Tune, written: Written<'_>) -> Vec<String> {
+    let found = written.inventory.into_iter().flat_map(|inventory| machines_with(inventory, &tune.role.value));
+    let names: Vec<String> = found.map(|machine| machine.name.value.clone()).collect();
+    if names.is_empty() { vec![format!("[{}]", tune.role.value)] } else { names }
 }
 
-fn check_two_limits(written: Written<'_>, diagnostics: &mut Diagnostics) {
-    let limits =
-        written.scenario.tunes.iter().filter_map(|tune| Some((machine_of(tune, written), tune.nofile.as_ref()?)));
-    let limits: Vec<_> = limits.collect();
+fn check_two_limits<'a>(written: Written<'a>, diagnostics: &mut Diagnostics) {
+    let of_each = |tune: &'a Tune| {
+        let machines = tune.nofile.iter().flat_map(|_| machines_of(tune, written));
+        machines.filter_map(|machine| Some((machine, tune.nofile.as_ref()?)))
+    };
+    let limits: Vec<(String, &NoFile)> = written.scenario.tunes.iter().flat_map(of_each).collect();
     for (at, (machine, limit)) in limits.iter().enumerate() {
         let values = (limit.want.value, limit.at_least.value);
         let differs =

@@ -21,16 +21,20 @@ pub fn check(case: &Case<'_>) -> Option<String> {
         return None;
     }
     let figures = case.figures;
-    // Times of failures stand apart from those of answers where a tool tells of itself.
-    if figures.account.is_some() && figures.errors.total() > 0 {
-        return None;
-    }
     // Without a latency there is nothing to hold the rate against.
     let mean_us = figures.waiting()?.mean_us;
     let expected = figures.requests_under_way();
-    let under_way = figures.requests_per_second() * mean_us / 1e6;
+    let under_way = figures.under_way()?;
     let ratio = ratio(expected as f64, under_way)?;
     (!FITS.contains(&ratio)).then(|| {
+        if figures.account.is_some() {
+            return format!(
+                "all times together are {} requests under way at once, with {} (ratio {ratio:.2}, should be 0.8 to 1.25): for a part of \
+                 the time the load was not the one asked for",
+                rate(under_way),
+                alive(figures)
+            );
+        }
         format!(
             "{}/s × {} mean latency is {} requests under way at once, with {} (ratio {ratio:.2}, should be 0.8 to 1.25): rate and latency are not of the same load",
             rate(figures.requests_per_second()),

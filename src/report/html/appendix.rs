@@ -108,7 +108,7 @@ fn commands(row: &Row) -> Markup {
             h3 { span.id { (row.id) } " " (row.label(every)) " " span.mark { (row.verdict.symbol()) " " (row.verdict.word()) } }
             p.load { (words::trial(row)) }
             pre tabindex="0" {
-                @for command in row.daemon_commands.iter().chain(&row.load_command) { (command) "\n" }
+                @for command in row.daemon_commands.iter().chain(&row.load_commands) { (command) "\n" }
             }
             @if let Some(reason) = &row.reason {
                 p { strong { (reason.code) } ": " (reason.message) }

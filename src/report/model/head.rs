@@ -81,7 +81,7 @@ fn notices(run: &StoredRun, summary: Summary, sections: &[Section], machines: &[
     if sections.iter().any(|section| section.groups.len() > 1) {
         say(NoticeKind::Limit, Text::from(UNLIKE));
     }
-    let trials = || run.plan.trials.iter().map(|trial| run.same_machine(&trial.client, &trial.server));
+    let trials = || run.plan.trials.iter().map(|trial| run.is_local(trial));
     if trials().any(|alone| alone) {
         say(NoticeKind::Limit, Text::from(ONE_MACHINE));
     }

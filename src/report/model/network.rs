@@ -10,7 +10,7 @@ use crate::store::{SeenCheck, StoredRun};
 
 /// What the network between a trial's machines allows at the size of its answers. One machine has none.
 pub fn ceiling(run: &StoredRun, trial: &Trial, figures: &LoadFigures) -> Option<Ceiling> {
-    let bits_per_second = run.answer_rate(&trial.client, &trial.server)?;
+    let bits_per_second = run.answers_carried(trial)?;
     let answers_per_second = bits_per_second / 8.0 / figures.bytes_per_response()?;
     let share = figures.requests_per_second() / answers_per_second;
     share.is_finite().then_some(Ceiling { bits_per_second, answers_per_second, share })

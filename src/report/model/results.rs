@@ -125,6 +125,17 @@ fn load_words(load: &Load, tool: Option<&String>) -> Text {
 
 fn way(run: &StoredRun, trial: &Trial) -> String {
     let address = format!("{}:{}", trial.address, trial.port);
+    if !trial.more_clients.is_empty() {
+        let beside = if run.is_local(trial) { ", beside it on its own machine," } else { "" };
+        let shares: Vec<String> = trial.shares().iter().map(|share| share.connections.to_string()).collect();
+        return format!(
+            "load from {}{beside} to the daemon on {} ({address}); {} connections, {} each",
+            trial.clients_words(),
+            trial.server,
+            shares.join(" + "),
+            counted(trial.load.threads, "thread")
+        );
+    }
     if trial.client == trial.server {
         format!("load and daemon on one machine, {} ({address})", trial.server)
     } else if run.same_machine(&trial.client, &trial.server) {
@@ -178,7 +189,7 @@ fn row(run: &StoredRun, judgement: &Judgement, trial: &Trial, stored: Option<&St
         body_bytes: seen.body_bytes,
         times,
         daemon_commands: daemon_commands(daemon, seen),
-        load_command: seen.load_command.as_ref().map(|words| Text::from(shell_words(words))),
+        load_commands: seen.load_commands.iter().map(|words| Text::from(shell_words(words))).collect(),
         begun: stored.is_some(),
         raw: Text::from(paths::raw(&trial.id, "")),
     }

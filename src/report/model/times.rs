@@ -36,12 +36,13 @@ fn trial_of(happening: &Happening) -> Option<&str> {
 
 fn note(times: &mut TrialTimes, happening: &Happening, at_ms: u64) {
     match *happening {
-        Happening::TrialStarted { .. } => times.at_ms = Some(at_ms),
+        Happening::TrialStarted { .. } => (times.at_ms, times.load_ms) = (Some(at_ms), None),
         Happening::DaemonStarted { pid, start_ticks, .. } => times.started.push((pid, start_ticks)),
         Happening::DaemonReady { took_ms, .. } => times.ready_ms = Some(took_ms),
         Happening::DaemonCalm { took_ms, .. } => times.calm_ms = Some(took_ms),
         Happening::WarmUpFinished { took_ms, .. } => times.warm_up_ms = Some(took_ms),
-        Happening::LoadFinished { took_ms, .. } => times.load_ms = Some(took_ms),
+        // Of several machines the last one counts.
+        Happening::LoadFinished { took_ms, .. } => times.load_ms = times.load_ms.max(Some(took_ms)),
         // Processes are stopped one after the other.
         Happening::DaemonStopped { took_ms, .. } => {
             times.stop_ms = Some(times.stop_ms.unwrap_or(0).saturating_add(took_ms));

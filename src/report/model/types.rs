@@ -191,8 +191,8 @@ pub struct Row {
     pub times: TrialTimes,
     /// The daemon's commands, with what was added to their environment.
     pub daemon_commands: Vec<Text>,
-    /// The load generator's command.
-    pub load_command: Option<Text>,
+    /// The load generator's command; that of each machine, where the load came from several.
+    pub load_commands: Vec<Text>,
     /// Whether these commands were really run, or only planned.
     pub begun: bool,
     /// Where its raw outputs are, from the run directory.
