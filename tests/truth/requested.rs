@@ -30,7 +30,7 @@ fn requests_of_a_file_are_sent_by_their_weight() {
     assert_eq!(number(&result["requests"]["answered_count"]), number(&counts["answers_200"]));
     // One in four was told to expect another status.
     let (answers, right) = (number(&counts["answers_200"]), number(&result["requests"]["succeeded_count"]));
-    assert!(right.abs_diff(answers * 3 / 4) <= 2, "{right} of {answers}");
+    assert!(right.abs_diff(answers * 3 / 4) <= 20, "{right} of {answers}");
 }
 
 #[test]
