@@ -28,7 +28,11 @@ pub fn project(word: &str) -> Project {
     let dockerfile = "FROM scratch\nCOPY stub-daemon stub-wrk /stub/\n";
     project.write("docker/stub/Dockerfile", dockerfile);
     for program in ["stub-daemon", "stub-wrk"] {
-        fs::copy(project.path("bin").join(program), project.path("docker/stub").join(program)).unwrap();
+        let copy = project.path("docker/stub").join(program);
+        fs::copy(project.path("bin").join(program), &copy).unwrap();
+        // With what a debugger wants they are too large for a folder that is sent to an engine.
+        let stripped = Command::new("strip").arg("--strip-debug").arg(&copy).status().unwrap();
+        assert!(stripped.success());
     }
     let here = project.path("bin/stub-daemon").display().to_string();
     let daemon = fs::read_to_string(project.path("daemons/alpha/daemon.toml")).unwrap();
