@@ -10,11 +10,11 @@ use rustix::io::Errno;
 use crate::loadgen::clock::{Stamps, now_ns};
 use crate::loadgen::fault::Fault;
 use crate::loadgen::settings::Address;
-use crate::loadgen::sleep::Sleep;
+use crate::loadgen::sleep::{Sleep, sleep_until};
 use crate::loadgen::socket;
 use crate::loadgen::thread::{Common, Gate};
 use crate::loadgen::tls::{self, Session};
-use crate::loadgen::worker::{After, Step, Worker};
+use crate::loadgen::worker::{After, Step, TOGETHER_NS, Worker};
 
 /// Events taken at once.
 const EVENTS: usize = 256;
@@ -104,8 +104,14 @@ impl<'a> Engine<'a> {
     fn turn(&mut self, events: &mut Vec<epoll::Event>, deadline: u64) {
         self.pump();
         self.stamps.look(self.now);
-        events.clear();
         let wake = self.worker.wake_ns().min(deadline);
+        // Where only a few came at once, waiting a bit brings more of them for one system call. It is for the steady state
+        // only: nothing else is due then.
+        if !events.is_empty() && events.len() < self.worker.together(self.now) && wake > self.now + 1_000_000 {
+            sleep_until(self.now + TOGETHER_NS);
+            self.now = now_ns();
+        }
+        events.clear();
         let waited = self.sleep.wait(&self.epoll, events, wake, self.now);
         self.now = now_ns();
         if waited.is_err() {
@@ -119,7 +125,10 @@ impl<'a> Engine<'a> {
                 continue;
             }
             self.happened(slot, flags);
-            self.pump();
+            // In a closed loop nothing is due before: all that came is taken, and then answered in one go.
+            if self.is_open_loop {
+                self.pump();
+            }
         }
         while let Some(slot) = self.worker.expired(self.now) {
             self.close(slot);
@@ -134,10 +143,7 @@ impl<'a> Engine<'a> {
                 Step::Open(slot) => self.open(slot),
                 Step::Send(slot) => self.send(slot),
             }
-            // In a closed loop nothing becomes due by itself.
-            if self.is_open_loop {
-                self.now = now_ns();
-            }
+            self.now = now_ns();
         }
     }
 

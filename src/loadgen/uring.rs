@@ -11,15 +11,10 @@ use crate::loadgen::clock::{Stamps, now_ns};
 use crate::loadgen::fault::Fault;
 use crate::loadgen::request::Requests;
 use crate::loadgen::ring::{Done, Ring, SENDS};
-use crate::loadgen::settings::{Address, Pace, Protocol, Settings};
+use crate::loadgen::settings::{Address, Protocol, Settings};
 use crate::loadgen::socket;
 use crate::loadgen::thread::{Common, Gate};
-use crate::loadgen::worker::{After, Step, Worker};
-
-/// In a closed loop so many answers are waited for together, but no longer than this: what it costs stands in the
-/// lateness of each result, and half the system calls are saved by it.
-const TOGETHER: usize = 8;
-const TOGETHER_US: u32 = 40;
+use crate::loadgen::worker::{After, Step, TOGETHER_NS, Worker};
 
 /// What a number of the ring means, above the slot and its generation.
 const WRITABLE: u64 = 1 << 62;
@@ -42,7 +37,6 @@ pub struct Engine<'a> {
     next_address: usize,
     stamps: Stamps,
     is_stamped: bool,
-    together: usize,
     is_open_loop: bool,
     /// The clock as it was read last.
     now: u64,
@@ -65,17 +59,15 @@ pub fn refusal(settings: &Settings) -> Option<&'static str> {
 impl<'a> Engine<'a> {
     /// An engine for a worker with so many connections, on a ring for as many.
     pub fn new(common: &'a Common<'a>, worker: Worker<'a>, ring: Ring<'a>, connections: u32, first: usize) -> Self {
-        let is_closed = common.settings.pace == Pace::Closed;
         Self {
             worker,
-            together: if is_closed { TOGETHER.min(connections as usize / 4).max(1) } else { 1 },
             ring,
             requests: &common.settings.requests,
             lines: (0..connections).map(|_| Line::default()).collect(),
             next_address: first,
             stamps: Stamps::new(),
             is_stamped: true,
-            is_open_loop: !is_closed,
+            is_open_loop: common.settings.pace.is_open_loop(),
             now: now_ns(),
             common,
         }
@@ -110,8 +102,9 @@ impl<'a> Engine<'a> {
         self.stamps.look(self.now);
         let left = self.worker.wake_ns().min(deadline).saturating_sub(self.now).min(1_000_000_000);
         // Waiting for several is for the steady state only: nothing else is due then.
-        let want = if left > 1_000_000 { self.together } else { 1 };
-        let waited = self.ring.wait(want, TOGETHER_US, left / 1_000_000_000, (left % 1_000_000_000) as u32);
+        let want = if left > 1_000_000 { self.worker.together(self.now) } else { 1 };
+        let waited =
+            self.ring.wait(want, (TOGETHER_NS / 1_000) as u32, left / 1_000_000_000, (left % 1_000_000_000) as u32);
         self.now = now_ns();
         if waited.is_err() {
             return;

@@ -39,6 +39,42 @@ fn a_campaign_in_two_containers_leaves_its_cache_and_clean_removes_that() {
 
 #[test]
 #[ignore = "needs Docker"]
+fn two_clients_in_containers_make_one_load() {
+    let _alone = alone();
+    let mut project = project("pair");
+    let hosts = std::fs::read_to_string(project.path("hosts.toml")).unwrap();
+    let (servers, client) = hosts.split_once("[machine.client-pair]").unwrap();
+    let [one, other] = [("client-pair", ".11\""), ("other-pair", ".12\"")]
+        .map(|(name, end)| format!("[machine.{name}]{}", client.replace(".11\"", end)));
+    project.write("hosts.toml", format!("{servers}{one}{other}"));
+    let scenario = std::fs::read_to_string(project.path("scenarios/day.toml")).unwrap();
+    let (head, _) = scenario.split_once("load = {").unwrap();
+    project.write(
+        "scenarios/day.toml",
+        format!("{head}load = {{ threads = 1, connections = 5, rate = 100, duration = \"2s\" }}\n"),
+    );
+    project.look();
+    let ended = project.run();
+    // Whether a busy machine lets the figures be valid is not the question.
+    assert!(matches!(ended.code(), Some(0 | 3)), "{}", ended.stderr);
+    ended.assert_said("1 measured");
+    let run = RunDirectory::only(&project);
+    run.assert_complete();
+    assert_eq!(run.event("clocks-compared")["clocks"].as_array().unwrap().len(), 2);
+    let figures = run.json("trials/0001/metrics.json");
+    let results = ["client-pair", "other-pair"].map(|name| -> serde_json::Value {
+        let raw = String::from_utf8(run.bytes(&format!("trials/0001/raw/load.{name}.stdout"))).unwrap();
+        serde_json::from_str(raw.lines().last().unwrap()).unwrap()
+    });
+    let answered = results.iter().map(|result| result["requests"]["answered_in_time_count"].as_u64().unwrap());
+    assert_eq!(figures["requests"].as_u64().unwrap(), answered.sum::<u64>());
+    assert_eq!((&figures["account"]["clients"], &figures["connections_asked"]), (&2.into(), &5.into()));
+    assert_eq!(of_runs("pair"), Vec::<String>::new());
+    project.timetrial(&["clean", "--yes"]).assert_code(0);
+}
+
+#[test]
+#[ignore = "needs Docker"]
 fn kill_9_of_the_controller_leaves_no_container_and_the_next_run_sweeps_the_network() {
     let _alone = alone();
     let project = project("killed");

@@ -64,9 +64,11 @@ fn of_the_controller_at_every_event_leaves_the_machine_as_it_was() {
     let _alone = alone();
     let before = snapshot();
     let (mut died, mut resumed, mut longest) = (0, 0, Duration::ZERO);
+    let mut written = 0;
     for event in 1.. {
         let project = project();
         if !dies_at(&project, event) {
+            written = RunDirectory::only(&project).events().len();
             break;
         }
         died += 1;
@@ -91,7 +93,8 @@ fn of_the_controller_at_every_event_leaves_the_machine_as_it_was() {
     tell(&format!(
         "killed at each of {died} events, restored {died} times, resumed {resumed} times; at the longest {longest:?}"
     ));
-    assert!(died > 25, "a campaign of two trials has more events than {died}");
+    // The last few are written in a breath: the run may be over before it is killed.
+    assert!(written > 25 && died + 4 >= written, "killed at {died} of {written} events");
 }
 
 #[test]

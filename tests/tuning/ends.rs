@@ -139,6 +139,22 @@ fn restore_puts_back_and_does_nothing_the_second_time() {
 
 #[test]
 #[ignore = "needs root: it sets settings of this machine"]
+fn settings_do_not_wait_for_a_record_of_postgresql_that_nobody_can_read() {
+    let machine = Machine::alone();
+    let state = tempfile::tempdir().unwrap();
+    tuned(state.path(), "killed", &other(HARMLESS)).kill();
+    let record = Path::new(JOURNAL).with_file_name("undo-postgresql.json");
+    std::fs::write(&record, "{\"format\":9").unwrap();
+    let mut talk = Talk::start(state.path());
+    let failed = talk.ask(Request::Restore { owner: "restorer".to_owned() }).unwrap_err();
+    machine.is_as_it_was();
+    std::fs::remove_file(&record).unwrap();
+    assert!(failed.message.contains("undo-postgresql.json can't be read"), "{failed:?}");
+    assert!(failed.detail[0].starts_with("what the run killed had tuned was put back first"), "{failed:?}");
+}
+
+#[test]
+#[ignore = "needs root: it sets settings of this machine"]
 fn killed_at_any_moment_of_tuning_the_next_hello_puts_back() {
     let machine = Machine::alone();
     let state = tempfile::tempdir().unwrap();

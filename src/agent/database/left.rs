@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions, Permissions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
@@ -240,17 +240,20 @@ fn kept_along(drop_in: Option<&PutBack>) -> Option<Outcome> {
 /// Removes a file of ours; nothing where there is none.
 fn take_away(record: &Record, path: &Path) -> Option<PutBack> {
     let _ = fs::remove_file(unfinished(path));
-    let found = fs::symlink_metadata(path).ok()?;
-    let bytes = if found.is_file() { fs::read(path).unwrap_or_default() } else { Vec::new() };
-    if !is_sealed(&bytes) {
-        let what = path.display();
-        return Some(record.told(&what, Some("no longer as it was made"), None, Outcome::LeftAlone));
-    }
-    let outcome = match fs::remove_file(path) {
-        Ok(()) => Outcome::Restored,
-        Err(error) => Outcome::Failed { why: error.to_string() },
+    let told = |found: &str, outcome| Some(record.told(&path.display(), Some(found), None, outcome));
+    let failed = |error: std::io::Error| told("there", Outcome::Failed { why: error.to_string() });
+    let bytes = match fs::symlink_metadata(path) {
+        Ok(found) if found.is_file() => fs::read(path),
+        Ok(_) => Ok(Vec::new()),
+        Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        Err(error) => Err(error),
     };
-    Some(record.told(&path.display(), Some("there"), None, outcome))
+    // What can't be read now may well be ours: it is tried again at the next contact.
+    match bytes {
+        Err(error) => failed(error),
+        Ok(bytes) if !is_sealed(&bytes) => told("no longer as it was made", Outcome::LeftAlone),
+        Ok(_) => fs::remove_file(path).map_or_else(failed, |()| told("there", Outcome::Restored)),
+    }
 }
 
 /// Has the server run with its own settings again.
@@ -398,6 +401,9 @@ mod tests {
         let told = take_away(&record, &record.admission).unwrap();
         assert_eq!((told.outcome, told.before), (Outcome::Restored, None));
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+        // Where a folder should be there is a file: it is not known what is there.
+        fs::write(place.path().join("conf.d"), "").unwrap();
+        assert!(matches!(take_away(&record, &record.drop_in).unwrap().outcome, Outcome::Failed { .. }));
         fs::write(&record.admission, sealed("host all\n", "run-1") + "# mine\n").unwrap();
         assert_eq!(take_away(&record, &record.admission).unwrap().outcome, Outcome::LeftAlone);
         assert!(record.admission.exists());

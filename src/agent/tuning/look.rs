@@ -11,7 +11,7 @@ use crate::agent::tuning::journal::{self, Journal};
 use crate::agent::tuning::kernel::Kernel;
 use crate::agent::tuning::permission::standing;
 use crate::agent::tuning::{namespaces, nofile, undo};
-use crate::wire::{Failure, Left, Look};
+use crate::wire::{Change, Failure, Left, Look};
 
 /// What sums need.
 const FOR_SUMS: [&str; 15] = [
@@ -60,10 +60,22 @@ pub fn look(kernel: &Kernel, place: &Path, asked: &[String]) -> Result<Look, Fai
 pub fn left(kernel: &Kernel, place: &Path) -> Result<Option<Left>, Failure> {
     if Uid::effective().is_root() {
         let mut found = Journal::open(place)?.map(|journal| undo::left(kernel, &journal));
-        if let Some(record) = database::recorded(place)? {
-            let journal::Maker { run, owner, since, boot_id } = record.maker.clone();
-            let left = found.get_or_insert_with(|| Left { run, owner, since, boot_id, ..Left::default() });
-            left.entries.extend(record.changes());
+        match database::recorded(place) {
+            Ok(None) => {}
+            Ok(Some(record)) => {
+                let journal::Maker { run, owner, since, boot_id } = record.maker.clone();
+                let left = found.get_or_insert_with(|| Left { run, owner, since, boot_id, ..Left::default() });
+                left.entries.extend(record.changes());
+            }
+            // Whoever undoes is told why, once the settings were put back.
+            Err(_) => {
+                let unread = Change {
+                    name: "PostgreSQL".to_owned(),
+                    from: Some("a record nobody can read".to_owned()),
+                    to: None,
+                };
+                found.get_or_insert_default().entries.push(unread);
+            }
         }
         return Ok(found);
     }

@@ -157,10 +157,12 @@ pub fn in_words(undone: &Undone) -> String {
     format!("what the run {} had tuned was put back first: {} changes looked at", undone.run, undone.entries.len())
 }
 
-/// Undoes what is left, the database first, as it was made last; the machine's lock is held.
+/// Undoes what is left, the database first, as it was made last; the machine's lock is held. A record of the database that
+/// can't be read fails only after the settings were put back: they do not wait for somebody to mend it.
 fn undo_left(agent: &Agent, kernel: &Kernel) -> Result<Option<(Undone, Option<Compared>)>, Failure> {
     let place = agent.tuning_place.as_path();
-    let cluster = database::recorded(place)?.map(|record| undo_cluster(agent, &record));
+    let recorded = database::recorded(place);
+    let cluster = recorded.as_ref().ok().and_then(Option::as_ref).map(|record| undo_cluster(agent, record));
     let settings = match Journal::open(place)? {
         Some(journal) => Some((undo::undo(kernel, journal, &here(kernel)), None)),
         None => {
@@ -168,6 +170,10 @@ fn undo_left(agent: &Agent, kernel: &Kernel) -> Result<Option<(Undone, Option<Co
             None
         }
     };
+    recorded.map_err(|failure| match &settings {
+        Some((undone, _)) => failure.detail([in_words(undone)]),
+        None => failure,
+    })?;
     Ok(together(cluster.into_iter().chain(settings)))
 }
 
