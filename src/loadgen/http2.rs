@@ -339,11 +339,14 @@ fn request(common: &Common<'_>, spec: usize, number: u64) -> Result<http::Reques
     let requests = &settings.requests;
     let path = requests.path(spec, number);
     let path = std::str::from_utf8(&path).map_err(|_| "the path is no text")?;
-    let uri = http::Uri::builder().scheme(scheme).authority(settings.target.authority.as_str()).path_and_query(path);
+    // HTTP/2's word for what `Host` says.
+    let own = requests.headers(spec, number).find(|(name, _)| name.eq_ignore_ascii_case("host"));
+    let own = own.map_or_else(|| settings.target.authority.clone().into_bytes(), |(_, host)| host.into_owned());
+    let uri = http::Uri::builder().scheme(scheme).authority(&*own).path_and_query(path);
     let uri = uri.build().map_err(|_| "the path can't be requested")?;
     let mut request = http::Request::builder().method(requests.spec(spec).method.as_str()).uri(uri);
     for (name, value) in requests.headers(spec, number) {
-        // Those of a connection are none of HTTP/2's, and the authority is its own.
+        // Those of a connection are none of HTTP/2's.
         let is_of_connection = ["host", "connection", "keep-alive", "transfer-encoding", "upgrade"]
             .iter()
             .any(|other| name.eq_ignore_ascii_case(other));

@@ -29,16 +29,35 @@ fn http2_with_several_streams_and_a_rate() {
     let (code, result) = load(&url, &["--http2", "--streams", "4", "-d", "1s", "-c", "2", "-t", "2"]);
     assert_eq!(code, 0, "{result}");
     assert_eq!(server.requests(), 300 + number(&result["requests"]["sent_count"]));
+    let own = [
+        "--http2",
+        "-H",
+        "Host: example.org:81",
+        "-d",
+        "1s",
+        "-c",
+        "1",
+        "-t",
+        "1",
+        "-R",
+        "10",
+        "--lateness-bound",
+        "1s",
+    ];
+    load(&url, &own);
+    assert_eq!(server.authorities(), ["example.org:81".to_owned(), server.address.clone()].into());
 }
 
 mod http2 {
-    use std::sync::Arc;
+    use std::collections::BTreeSet;
     use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::{Arc, Mutex};
 
     /// A server of HTTP/2 that answers everything, and counts.
     pub struct Server {
         pub address: String,
         requests: Arc<AtomicU64>,
+        authorities: Arc<Mutex<BTreeSet<String>>>,
     }
 
     impl Server {
@@ -46,28 +65,35 @@ mod http2 {
             let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
             let address = listener.local_addr().unwrap().to_string();
             let requests = Arc::new(AtomicU64::new(0));
-            let counted = Arc::clone(&requests);
+            let authorities = Arc::new(Mutex::new(BTreeSet::new()));
+            let (counted, asked) = (Arc::clone(&requests), Arc::clone(&authorities));
             listener.set_nonblocking(true).unwrap();
             std::thread::spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-                runtime.block_on(serve(listener, counted));
+                runtime.block_on(serve(listener, counted, asked));
             });
-            Self { address, requests }
+            Self { address, requests, authorities }
         }
 
         pub fn requests(&self) -> u64 {
             self.requests.load(Ordering::Relaxed)
         }
+
+        pub fn authorities(&self) -> BTreeSet<String> {
+            self.authorities.lock().unwrap().clone()
+        }
     }
 
-    async fn serve(listener: std::net::TcpListener, counted: Arc<AtomicU64>) {
+    async fn serve(listener: std::net::TcpListener, counted: Arc<AtomicU64>, asked: Arc<Mutex<BTreeSet<String>>>) {
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         while let Ok((stream, _)) = listener.accept().await {
-            let counted = Arc::clone(&counted);
+            let (counted, asked) = (Arc::clone(&counted), Arc::clone(&asked));
             tokio::spawn(async move {
                 let Ok(mut connection) = h2::server::handshake(stream).await else { return };
-                while let Some(Ok((_, mut respond))) = connection.accept().await {
+                while let Some(Ok((request, mut respond))) = connection.accept().await {
                     counted.fetch_add(1, Ordering::Relaxed);
+                    let authority = request.uri().authority().map(ToString::to_string);
+                    asked.lock().unwrap().extend(authority);
                     if let Ok(mut body) = respond.send_response(http::Response::new(()), false) {
                         let _ = body.send_data(bytes::Bytes::from_static(b"hello"), true);
                     }

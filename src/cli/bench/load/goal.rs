@@ -40,7 +40,7 @@ impl Unit {
     pub fn write(self, value: f64) -> String {
         match self {
             Self::Times => format!("{value:.2} ×"),
-            Self::PerCpuSecond | Self::PerSecond if value >= 1_000.0 => count(value.round() as u64),
+            Self::PerCpuSecond | Self::PerSecond | Self::Plain if value >= 1_000.0 => count(value.round() as u64),
             Self::PerCpuSecond | Self::PerSecond => format!("{value:.1}"),
             Self::Us if value >= 1e6 => format!("{:.2} s", value / 1e6),
             Self::Us if value >= 10_000.0 => format!("{:.1} ms", value / 1e3),
@@ -235,6 +235,7 @@ mod tests {
         let check = |unit: Unit, value, expected: &str| assert_eq!(unit.write(value), expected);
         check(Unit::Times, 1.0912, "1.09 ×");
         check(Unit::PerCpuSecond, 141_934.2, "141,934");
+        check(Unit::Plain, 1_242_042.0, "1,242,042");
         check(Unit::Us, 33.04, "33.0 µs");
         check(Unit::Us, 1_136.4, "1,136 µs");
         check(Unit::Us, 15_659.0, "15.7 ms");

@@ -135,10 +135,8 @@ impl Series {
             if let Some(sent) = outcome.said.sent.filter(|sent| *sent != outcome.known.requests) {
                 add(format!("it says that it sent {sent} requests, and the server counted {}", outcome.known.requests));
             }
-            if outcome.known.late * 100 > outcome.known.requests {
-                add(format!("{} answers of the server left more than 20 µs late", outcome.known.late));
-            }
         }
+        remarks.extend(self.late_server());
         let (clean, all) = self.clean_of_all();
         let most = MOST_FOREIGN * 100.0;
         match clean {
@@ -154,6 +152,22 @@ impl Series {
             )),
         }
         remarks
+    }
+
+    /// A server that answers late itself blurs what its clients measure.
+    fn late_server(&self) -> Option<String> {
+        let ran = self.rounds.iter().flatten();
+        let shares = ran.map(|outcome| outcome.known.late as f64 / outcome.known.requests.max(1) as f64);
+        let late: Vec<f64> = shares.filter(|share| *share > 0.01).collect();
+        let most = late.iter().copied().fold(0.0, f64::max) * 100.0;
+        let rounds = self.rounds.iter().flatten().count();
+        (!late.is_empty()).then(|| {
+            format!(
+                "{}: in {} of {rounds} rounds more than 1 % of the server's answers left more than 20 µs late, up to {most:.1} %",
+                self.name,
+                late.len()
+            )
+        })
     }
 
     /// How the last load was scheduled, if the generator says that.
@@ -184,6 +198,16 @@ mod tests {
             foreign_share,
         };
         Series { name, rounds: rounds.iter().map(|round| round.map(outcome)).collect() }
+    }
+
+    #[test]
+    fn a_server_that_is_late_is_told_once() {
+        let mut told = series("ours", &[Some((100, 0.0)), Some((100, 0.0)), Some((100, 0.0))]);
+        for (round, late) in told.rounds.iter_mut().flatten().zip([1, 2, 30]) {
+            round.known.late = late;
+        }
+        let words = told.remarks().join("\n");
+        assert!(words.contains("in 2 of 3 rounds more than 1 %") && words.ends_with("up to 30.0 %"), "{words}");
     }
 
     fn requests(outcome: &Outcome) -> Option<f64> {
