@@ -37,6 +37,7 @@ fn merge(arguments: &MergeArguments, format: Format) -> Result<u8, Problem> {
         let message = "some files hold results of loads, others bare histograms";
         return Err(wrong(anyhow::anyhow!(message)).hint("merge each kind by itself"));
     }
+    not_twice(arguments, &results)?;
     if results.is_empty() {
         let all = sum(&bare).map_err(|error| wrong(anyhow::Error::new(error)))?;
         let line = line(&all, 0);
@@ -54,6 +55,16 @@ fn merge(arguments: &MergeArguments, format: Format) -> Result<u8, Problem> {
         Format::Human => print(&printable_lines(&text::of(&whole, &[], arguments.latency)))?,
     }
     Ok(code(&whole))
+}
+
+/// Two loads are never alike to the last count and time: a file is there twice.
+fn not_twice(arguments: &MergeArguments, results: &[LoadResult]) -> Result<(), Problem> {
+    let mut pairs = (0..results.len()).flat_map(|one| (0..one).map(move |other| (other, one)));
+    let Some((one, other)) = pairs.find(|(one, other)| results[*one] == results[*other]) else { return Ok(()) };
+    let [one, other] = [one, other].map(|place| arguments.files[place].display().to_string());
+    let message =
+        if one == other { format!("{one} is there twice") } else { format!("{other} holds the same result as {one}") };
+    Err(wrong(anyhow::anyhow!("{message}: it would be counted twice")).hint("name each client's result once"))
 }
 
 fn code(whole: &LoadResult) -> u8 {

@@ -294,7 +294,7 @@ fn no_connection(settings: &Settings, tally: &Tally) -> StartError {
 /// What to do about a connection that can't be made.
 fn hint(fault: Fault) -> Option<String> {
     let text = match fault {
-        Fault::Connect(libc::ECONNREFUSED) => "nobody listens there: is the server started, and is the port right?",
+        Fault::Connect(libc::ECONNREFUSED) => "nobody listens there: is the server started, and is the address right?",
         Fault::Connect(libc::ENOENT) => "there is no such socket: is the server started, and is the path right?",
         Fault::Connect(libc::EACCES | libc::EPERM) => "a firewall, or the rights of the socket's file, forbid it",
         Fault::Connect(libc::EADDRNOTAVAIL) => {
@@ -306,8 +306,12 @@ fn hint(fault: Fault) -> Option<String> {
             "there is no way to this address: `ip route get ADDRESS`"
         }
         Fault::ConnectTimeout => "packets are dropped on the way (a firewall?), or the server's backlog is full",
-        Fault::Tls("nobody we trust has signed the certificate") => {
-            "name the authority's certificate by --cacert FILE, or take any by --insecure"
+        Fault::Tls(
+            "nobody we trust has signed the certificate" | "the certificate is an authority's, and no server's",
+        ) => "name the authority's certificate by --cacert FILE, or take any by --insecure",
+        Fault::Tls("the server does not speak this version of HTTP") => "leave --http2 out",
+        Fault::Tls(why) if why.starts_with("the certificate is") || why.starts_with("the certificate has") => {
+            "`openssl s_client -connect HOST:PORT` shows it; --insecure takes any"
         }
         Fault::Tls("what came is no TLS" | SILENT) => "this port may speak plain HTTP: http:// instead of https://",
         Fault::Tls(_) => "`openssl s_client -connect HOST:PORT` shows what the server offers",

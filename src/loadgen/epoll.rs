@@ -358,12 +358,21 @@ impl<'a> Engine<'a> {
         if !self.plain.is_empty() && self.worker.received(slot, &self.plain, at) == After::Close {
             self.close(slot);
         }
+        if self.lines[slot as usize].session.as_ref().is_some_and(Session::has_ended) {
+            self.ended(slot, self.now);
+        }
     }
 
     fn ended(&mut self, slot: u32, now: u64) {
         let is_shaking = self.lines[slot as usize].session.as_ref().is_some_and(Session::is_shaking_hands);
         if is_shaking {
             self.fail(slot, Fault::Tls("the server closed the connection in the handshake"));
+            return;
+        }
+        // A body that lasts until the end is whole only where the server says so itself.
+        let is_cut = self.lines[slot as usize].session.as_ref().is_some_and(|session| !session.has_ended());
+        if is_cut && self.worker.has_begun(slot) {
+            self.fail(slot, Fault::ClosedInAnswer);
             return;
         }
         self.worker.ended(slot, now);

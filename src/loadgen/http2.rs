@@ -25,7 +25,7 @@ use crate::loadgen::epoll::span;
 use crate::loadgen::fault::Fault;
 use crate::loadgen::http2_wire::{Counted, Passed, connect};
 use crate::loadgen::thread::{Common, Gate};
-use crate::loadgen::worker::{Step, Worker};
+use crate::loadgen::worker::{After, Step, Worker};
 
 /// Flow control never holds an answer up: these are windows of a stream and of a connection.
 const STREAM_WINDOW: u32 = 8 << 20;
@@ -250,10 +250,14 @@ impl<'a> Engine<'a> {
                     return;
                 }
                 place.task = None;
-                match ended {
+                let after = match ended {
                     Ok(answer) => self.worker.answered(slot, answer, at),
                     Err(fault) => self.worker.fail(slot, fault, at),
                 };
+                // Its connection may have been closed meanwhile, for all that comes next.
+                if after == After::Free && self.lines[self.line_of(slot)].sender.is_none() {
+                    self.worker.without_connection(slot, now);
+                }
             }
         }
     }

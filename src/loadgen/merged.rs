@@ -33,7 +33,10 @@ pub enum NotMerged {
         number: usize,
     },
     /// They were not at work at the same time, so rates can't be added.
-    #[error("number {number} was not at work at the same time as the first: it began {apart} apart")]
+    #[error(
+        "number {number} was not at work at the same time as the first: they began {apart} apart (hint: --start-at has \
+         clients begin together)"
+    )]
     Apart {
         /// Which, from 1.
         number: usize,

@@ -75,7 +75,7 @@ pub fn of(settings: &Settings, load: &Load) -> LoadResult {
         statuses: statuses(tally),
         errors: errors(tally),
         latency: line(&tally.latency, tally.bounded),
-        service_time: line(&tally.service, service_bounds(tally)),
+        service_time: line(&tally.service, tally.service_bounded),
         send_lateness: line(&tally.lateness, 0),
         connect_time: line(&tally.connecting, 0),
         surroundings: load.surroundings.clone(),
@@ -96,11 +96,6 @@ pub fn of(settings: &Settings, load: &Load) -> LoadResult {
 /// A duration in whole microseconds.
 pub fn micros(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// Never sent requests have a latency, which is a lower bound, and no service time.
-fn service_bounds(tally: &Tally) -> u64 {
-    tally.bounded.saturating_sub(tally.never_sent)
 }
 
 fn connections(settings: &Settings, tally: &Tally) -> Connections {

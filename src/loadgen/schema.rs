@@ -235,7 +235,7 @@ fn requests() -> Vec<Field> {
         ("answered_in_time_count", count(), "Of those, within the duration."),
         ("succeeded_count", count(), "Answered as expected."),
         ("unfinished_count", count(), "Still under way when nobody waited any longer."),
-        ("never_sent_count", count(), "Due and never sent, since no connection was free."),
+        ("never_sent_count", count(), "Due and never sent, since no connection was free or theirs could not be made."),
     ]
 }
 

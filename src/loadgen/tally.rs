@@ -48,7 +48,8 @@ pub struct Tally {
     pub successes_in_time: u64,
     /// Requests under way when nobody waited any longer: recorded as at least as old as they were then.
     pub unfinished: u64,
-    /// Requests that were due and never sent, because no connection was free: recorded as at least as old as they were.
+    /// Requests that were due and never sent, because no connection was free, which are recorded as at least as old as they
+    /// were, or because theirs could not be made, which is an error of its own.
     pub never_sent: u64,
     /// Bytes received, heads included.
     pub bytes_received: u64,
@@ -78,6 +79,8 @@ pub struct Tally {
     pub connecting: Times,
     /// Times in `latency` that are lower bounds: timeouts, unfinished and never sent requests.
     pub bounded: u64,
+    /// Those in `service`: what was never sent has none.
+    pub service_bounded: u64,
 }
 
 /// One kind of failure.
@@ -116,6 +119,7 @@ impl Default for Tally {
             lateness: times(),
             connecting: times(),
             bounded: 0,
+            service_bounded: 0,
         }
     }
 }
@@ -157,6 +161,7 @@ impl Tally {
             (&mut self.closed_by_server, other.closed_by_server),
             (&mut self.connections_replaced, other.connections_replaced),
             (&mut self.bounded, other.bounded),
+            (&mut self.service_bounded, other.service_bounded),
         ];
         for (sum, more) in sums {
             *sum += more;

@@ -54,7 +54,9 @@ fn head(result: &LoadResult) -> String {
     let asked = result.duration_asked_us as f64 / 1e6;
     let mut text = format!("Running {}s test @ {}\n", short(asked), result.url);
     let (threads, asked) = (result.threads_count, result.connections.asked_count);
-    let streams = result.streams_asked_count.map(|streams| format!(", {streams} requests at once on each"));
+    let streams = result
+        .streams_asked_count
+        .map(|streams| format!(", {} at once on each", counted(u64::from(streams), "request")));
     let clients = if result.clients_count > 1 { format!("{} clients, ", result.clients_count) } else { String::new() };
     let loop_ = match result.rate_asked_per_s {
         None => "closed loop".to_owned(),
@@ -282,7 +284,7 @@ fn cost(text: &mut String, result: &LoadResult) {
     let [again, connects] = [all.retransmits_count, all.syn_retransmits_count].map(|n| n.map_or_else(unknown, count));
     row(text, "Disturbances", &format!("steal {steal}; TCP segments sent again {again}, for connecting {connects}"));
     let memory = all.peak_memory_bytes.map_or_else(unknown, |n| bytes(n as f64));
-    let protocol = result.protocol.as_deref().unwrap_or("no answer");
+    let protocol = result.protocol.as_deref().unwrap_or("nothing answered,");
     let kind = if is_closed(result) { String::new() } else { format!(", {} waits", result.pace) };
     let because = result.scheduler_because.as_ref().map_or(String::new(), |why| format!(" ({why})"));
     row(text, "Engine", &format!("{protocol} by {}{kind}, receive times of {}", result.engine, source(result)));

@@ -116,7 +116,10 @@ impl ServerCertVerifier for Any {
 
 /// TLS on one connection.
 #[derive(Debug)]
-pub struct Session(Box<ClientConnection>);
+pub struct Session {
+    connection: Box<ClientConnection>,
+    has_ended: bool,
+}
 
 impl Session {
     /// Begins; what is to be sent first stands in `out` afterwards.
@@ -125,14 +128,20 @@ impl Session {
         name: &ServerName<'static>,
         out: &mut Vec<u8>,
     ) -> Result<Self, rustls::Error> {
-        let mut session = Self(Box::new(ClientConnection::new(Arc::clone(config), name.clone())?));
+        let connection = Box::new(ClientConnection::new(Arc::clone(config), name.clone())?);
+        let mut session = Self { connection, has_ended: false };
         session.flush(out);
         Ok(session)
     }
 
+    /// Whether the server has said that nothing comes any more. An end of the connection without that word may be anybody's.
+    pub fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
     /// Whether the handshake goes on.
     pub fn is_shaking_hands(&self) -> bool {
-        self.0.is_handshaking()
+        self.connection.is_handshaking()
     }
 
     /// Encrypts; what is to be sent stands in `out` afterwards.
@@ -140,7 +149,7 @@ impl Session {
         // Both write into memory: they can't fail, and the session's own limit is lifted by flushing.
         let mut left = plain;
         while !left.is_empty() {
-            let Ok(taken) = self.0.writer().write(left) else { return };
+            let Ok(taken) = self.connection.writer().write(left) else { return };
             left = &left[taken..];
             self.flush(out);
         }
@@ -149,20 +158,20 @@ impl Session {
     /// Decrypts what came into `plain`; what is to be sent for it stands in `out`.
     pub fn read(&mut self, mut raw: &[u8], plain: &mut Vec<u8>, out: &mut Vec<u8>) -> Result<(), rustls::Error> {
         while !raw.is_empty() {
-            if self.0.read_tls(&mut raw).is_err() {
+            if self.connection.read_tls(&mut raw).is_err() {
                 break;
             }
-            let processed = self.0.process_new_packets();
+            let processed = self.connection.process_new_packets();
             self.flush(out);
-            processed?;
-            // "Nothing now" and "closed" are both told by the connection itself.
-            let _ = self.0.reader().read_to_end(plain);
+            self.has_ended |= processed?.peer_has_closed();
+            // It says "nothing now" by an error.
+            let _ = self.connection.reader().read_to_end(plain);
         }
         Ok(())
     }
 
     fn flush(&mut self, out: &mut Vec<u8>) {
-        while self.0.wants_write() && self.0.write_tls(out).is_ok() {}
+        while self.connection.wants_write() && self.connection.write_tls(out).is_ok() {}
     }
 }
 
@@ -188,6 +197,9 @@ fn certificate(why: &rustls::CertificateError) -> &'static str {
         C::NotValidYet | C::NotValidYetContext { .. } => "the certificate is not valid yet",
         C::UnknownIssuer => "nobody we trust has signed the certificate",
         C::NotValidForName | C::NotValidForNameContext { .. } => "the certificate is for another name",
+        C::Other(why) if why.to_string().contains("CaUsedAsEndEntity") => {
+            "the certificate is an authority's, and no server's"
+        }
         C::Revoked => "the certificate is revoked",
         _ => "the certificate is not valid",
     }

@@ -35,10 +35,13 @@ fn nothing_succeeded(result: &LoadResult) -> Option<String> {
         return None;
     }
     let most = result.errors.iter().max_by_key(|line| line.errors_count);
-    let most =
-        most.map(|line| format!("; most often: {}, {}, {} times", line.phase, line.reason, count(line.errors_count)));
-    let sent = counted(requests.sent_count, "request");
-    Some(format!("nothing succeeded: of {sent} sent none was answered as expected{}", most.unwrap_or_default()))
+    let most = most
+        .map(|line| format!("; most often: {}, {}, {}", line.phase, line.reason, counted(line.errors_count, "time")));
+    let sent = match requests.sent_count {
+        0 => "no request was sent".to_owned(),
+        sent => format!("of {} sent none was answered as expected", counted(sent, "request")),
+    };
+    Some(format!("nothing succeeded: {sent}{}", most.unwrap_or_default()))
 }
 
 /// The p99 of our own lateness; of fewer than 100 requests it is the largest.
@@ -74,9 +77,15 @@ fn rate_off(result: &LoadResult) -> Option<String> {
     let [asked, sent] = [asked / seconds, result.rate_sent_per_s].map(rate);
     let never = match requests.never_sent_count {
         0 => String::new(),
-        never => format!("; {} due and never sent, since no connection was free", are(never)),
+        never => format!("; {} due and never sent, since {}", are(never), why_none(result)),
     };
     Some(format!("{asked} requests/s were asked for and {sent} were sent, {:.1} % off{never}", off.abs() * 100.0))
+}
+
+/// Why there was no connection for a request.
+fn why_none(result: &LoadResult) -> &'static str {
+    let has_failed = result.errors.iter().any(|line| !matches!(line.phase.as_str(), "status" | "document"));
+    if has_failed { "no connection was free, or none could be made after failures" } else { "no connection was free" }
 }
 
 fn are(requests: u64) -> String {

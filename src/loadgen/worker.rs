@@ -223,6 +223,12 @@ impl<'a> Worker<'a> {
         self.connections[slot as usize].sent_ns
     }
 
+    /// Whether a part of an answer has come, and not all of it.
+    pub fn has_begun(&self, slot: u32) -> bool {
+        let connection = &self.connections[slot as usize];
+        connection.asked && connection.reader.has_begun()
+    }
+
     /// Whether nothing is under way on a connection.
     pub fn is_idle(&self, slot: u32) -> bool {
         self.slots.phase(slot) == Phase::Idle
@@ -374,6 +380,8 @@ impl<'a> Worker<'a> {
         let connection = &mut self.connections[slot as usize];
         let since = if connection.asked { connection.due_ns } else { self.slots.since_ns(slot) };
         let had_worked = connection.worked;
+        // It stays due. How old it would have become is not known, and how soon it failed says nothing of the server.
+        self.tally.never_sent += u64::from(connection.asked && !connection.sent && self.due.is_open_loop());
         let is_timeout = matches!(fault, Fault::Timeout | Fault::ConnectTimeout | Fault::Tls(SILENT));
         let waited = at.saturating_sub(since);
         self.tally.fault(fault, waited);
@@ -392,6 +400,7 @@ impl<'a> Worker<'a> {
         add(&mut self.tally.service, service);
         add(&mut self.second.latency, latency);
         self.tally.bounded += 1;
+        self.tally.service_bounded += 1;
     }
 
     /// The server has closed a connection on which nothing was under way.

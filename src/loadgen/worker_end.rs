@@ -55,7 +55,9 @@ impl Worker<'_> {
             let connection = &self.connections[slot as usize];
             if connection.asked && self.slots.phase(slot) == Phase::Busy {
                 let (due, sent) = (connection.due_ns, connection.sent_ns);
-                self.tally.unfinished += 1;
+                // One whose connection is still being made was never sent.
+                self.tally.unfinished += u64::from(connection.sent);
+                self.tally.never_sent += u64::from(!connection.sent && self.due.is_open_loop());
                 self.at_least(now.saturating_sub(due), now.saturating_sub(if connection.sent { sent } else { due }));
             }
         }

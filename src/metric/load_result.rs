@@ -120,7 +120,7 @@ pub struct RequestCounts {
     pub succeeded_count: u64,
     /// Still under way when nobody waited any longer.
     pub unfinished_count: u64,
-    /// Due and never sent, since no connection was free.
+    /// Due and never sent, since no connection was free or theirs could not be made.
     pub never_sent_count: u64,
 }
 

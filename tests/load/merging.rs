@@ -113,7 +113,7 @@ fn what_is_not_one_load_is_refused() {
     );
     check(
         |other| other.started_unix_us += 60_000_000,
-        "number 2 was not at work at the same time as the first: it began 60.0 s apart",
+        "number 2 was not at work at the same time as the first: they began 60.0 s apart (hint: --start-at has clients begin together)",
     );
     check(
         |other| other.latency.histogram = None,

@@ -121,6 +121,7 @@ fn what_can_t_be_merged_is_told() {
         assert!(stderr.contains(expected), "{stderr}");
     };
     fs::write(path("result"), json(&fixture::good())).unwrap();
+    check(&["result", "result"], "result is there twice: it would be counted twice");
     fs::write(path("bare"), fixture::good().latency.histogram.unwrap()).unwrap();
     fs::write(path("cut"), "{\"type\":\"second\"}\n").unwrap();
     check(&["nothing"], "nothing can't be merged\n  because: No such file");

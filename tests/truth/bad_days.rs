@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Truth, errors, load, timetrial};
+use crate::support::{Truth, errors, load, number, timetrial};
 
 fn refused(arguments: &[&str], code: i32, words: &[&str]) {
     let begun = Instant::now();
@@ -92,6 +92,45 @@ fn a_server_that_dies_in_the_middle_is_told_and_the_load_ends() {
     assert!(errors(&result, "connect", "ECONNREFUSED") < 1_000, "{result}");
     assert_eq!(result["is_valid"], false);
     assert_eq!(result["connections"]["alive_count"], 0);
+}
+
+#[test]
+fn what_no_connection_could_be_made_for_was_due_and_never_sent() {
+    for keep_alive in ["no", "yes"] {
+        let truth = Truth::start(&[]);
+        let url = truth.url("/");
+        let killer = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(500));
+            drop(truth);
+        });
+        let options = ["-d", "1s", "-c", "4", "-t", "1", "-R", "100", "--timeout", "500ms", "--keep-alive", keep_alive];
+        let (_, result) = load(&url, &options);
+        killer.join().unwrap();
+        let count = |key: &str| number(&result["requests"][key]);
+        assert_eq!(count("due_count"), count("sent_count") + count("never_sent_count"), "{result}");
+        assert!(count("never_sent_count") > 10, "{result}");
+    }
+}
+
+#[test]
+fn who_asks_twice_in_one_breath_asks_once() {
+    use std::process::{Command, Stdio};
+    let truth = Truth::start(&[]);
+    let child = Command::new(env!("CARGO_BIN_EXE_timetrial"))
+        .args(["load", &truth.url("/"), "-d", "60s", "-c", "8", "-t", "1", "-R", "200"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(1_500));
+    let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
+    for _ in 0..2 {
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("INVALID: it was stopped after "));
 }
 
 #[test]

@@ -24,6 +24,10 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
+        Self::start_with(serve)
+    }
+
+    fn start_with(serve: fn(&mut Stream, &AtomicU64) -> std::io::Result<()>) -> Self {
         let certificate = CertificateDer::from_pem_file(fixture("certificate.pem")).unwrap();
         let key = PrivateKeyDer::from_pem_file(fixture("key.pem")).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -38,7 +42,7 @@ impl Server {
                 let (config, counted) = (Arc::clone(&config), Arc::clone(&counted));
                 std::thread::spawn(move || {
                     let session = ServerConnection::new(config).unwrap();
-                    let _ = serve(StreamOwned::new(session, stream), &counted);
+                    let _ = serve(&mut StreamOwned::new(session, stream), &counted);
                 });
             }
         });
@@ -50,8 +54,30 @@ impl Server {
     }
 }
 
+type Stream = StreamOwned<ServerConnection, std::net::TcpStream>;
+
+/// Answers one request by a body that lasts until the end.
+fn serve_until_the_end(stream: &mut Stream, counted: &AtomicU64) -> std::io::Result<()> {
+    let mut buffer = [0; 4096];
+    if stream.read(&mut buffer)? > 0 {
+        counted.fetch_add(1, Ordering::Relaxed);
+        stream.write_all(b"HTTP/1.0 200 OK\r\n\r\nhello")?;
+    }
+    stream.flush()
+}
+
+/// The same, and says that it is the end.
+fn serve_and_say_goodbye(stream: &mut Stream, counted: &AtomicU64) -> std::io::Result<()> {
+    serve_until_the_end(stream, counted)?;
+    stream.conn.send_close_notify();
+    stream.flush()?;
+    // It is the word that ends the answer, and not the connection.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    Ok(())
+}
+
 /// Answers each request. They come one after the other, and each ends in an empty line.
-fn serve(mut stream: impl Read + Write, counted: &AtomicU64) -> std::io::Result<()> {
+fn serve(stream: &mut Stream, counted: &AtomicU64) -> std::io::Result<()> {
     let mut seen = Vec::new();
     let mut buffer = [0; 4096];
     loop {
@@ -78,6 +104,19 @@ fn a_certificate_that_the_user_names_is_taken() {
     assert_eq!(number(&result["requests"]["sent_count"]), server.requests.load(Ordering::Relaxed));
     assert_eq!(number(&result["requests"]["succeeded_count"]), server.requests.load(Ordering::Relaxed));
     assert_eq!(number(&result["connect_time"]["samples_count"]), 4);
+}
+
+#[test]
+fn an_end_that_tls_tells_is_the_answers_and_one_that_it_does_not_has_cut_it_off() {
+    let options = ["-d", "1s", "-c", "4", "-t", "1", "--insecure", "-R", "20", "--lateness-bound", "1s"];
+    let server = Server::start_with(serve_and_say_goodbye);
+    let (code, result) = load(&server.url(), &options);
+    assert_eq!(code, 0, "{result}");
+    assert_eq!(number(&result["requests"]["succeeded_count"]), 20);
+    let server = Server::start_with(serve_until_the_end);
+    let (code, result) = load(&server.url(), &options);
+    assert_eq!(code, 1, "{result}");
+    assert_eq!(result["errors"][0]["reason"], "in the middle of an answer", "{result}");
 }
 
 #[test]

@@ -19,7 +19,14 @@ pub struct LoadArguments {
     #[arg(short, long, value_name = "N", help_heading = "What is sent when")]
     pub threads: Option<String>,
     /// Connections over all threads
-    #[arg(short, long, value_name = "N", default_value = "64", help_heading = "What is sent when")]
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        default_value = "64",
+        allow_negative_numbers = true,
+        help_heading = "What is sent when"
+    )]
     pub connections: String,
     /// How long requests are sent: 30, 30s, 500ms, 5m, 1h
     #[arg(short, long, value_name = "TIME", default_value = "30s", help_heading = "What is sent when")]
@@ -126,7 +133,7 @@ pub struct LoadArguments {
     #[arg(long, value_name = "TIME", default_value = "1ms", help_heading = "How it is measured")]
     pub lateness_bound: String,
     /// Print every percentile, as wrk2 does
-    #[arg(long, help_heading = "Output")]
+    #[arg(short = 'L', long, help_heading = "Output")]
     pub latency: bool,
     /// Write the percentiles of latency into this file, in HdrHistogram's format
     #[arg(long, value_name = "FILE", help_heading = "Output")]

@@ -212,6 +212,11 @@ fn connections(arguments: &LoadArguments, found: &mut Found) -> Option<Connectio
         Some(text) => found.take(whole(&bounds, text)),
     };
     let streams = streams.and_then(|streams| u32::try_from(streams).ok())?;
+    if arguments.http2 && keep_alive(arguments) != "yes" {
+        let hint = "leave --keep-alive out: a connection carries all its streams as long as the server lets it";
+        found.wrong("--keep-alive: HTTP/2 keeps its connections", hint);
+        return None;
+    }
     let protocol = if arguments.http2 { Protocol::Http2 { streams } } else { Protocol::Http1 };
     Some(Connections { requests_per_connection: requests_per_connection?, protocol })
 }
@@ -317,9 +322,9 @@ fn carried(settings: &Settings, found: &mut Found) {
         return;
     }
     let [rate, all] = [largest, largest * settings.timeout.as_secs_f64()].map(crate::metric::rate);
-    let at_once = count(places as u64);
+    let (at_once, number) = (counted(places as u64, "request"), count(places as u64));
     found.warn(format!(
-        "{at_once} requests at once carry {rate}/s only while an answer takes less than {} on average ({at_once} / {rate}/s); \
+        "{at_once} at once carry {rate}/s only while an answer takes less than {} on average ({number} / {rate}/s); \
          others wait for a connection, and that wait is latency. Answers as slow as the time limit of {} would take {all} \
          at once",
         duration_us(answer_us),

@@ -1,4 +1,6 @@
-//! Signals during a load: the first stops it and lets it tell what was measured, the second ends it at once.
+//! Signals during a load: the first stops it and lets it tell what was measured, a later one ends it at once.
+
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -9,6 +11,9 @@ use crate::loadgen::drive::Stop;
 
 /// Whoever wants a load to stop says it here.
 pub static STOP: Stop = Stop::new();
+
+/// Who asks once is often heard twice, as of `timeout`, which asks its child and then the whole group.
+const ONCE: Duration = Duration::from_millis(500);
 
 /// Listens on a thread of its own, for the rest of this process's life.
 pub fn listen() -> std::io::Result<()> {
@@ -22,13 +27,14 @@ async fn watch() {
     let [Ok(mut interrupt), Ok(mut terminate)] = kinds.map(signal) else { return };
     // Under `nohup` it is ignored already, and a load that shall outlive its terminal does.
     let mut hangup = if is_ignored(HANGUP) { None } else { signal(SignalKind::hangup()).ok() };
+    let mut asked: Option<Instant> = None;
     loop {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
             () = maybe(&mut hangup) => {}
         }
-        if STOP.is_asked() {
+        if asked.get_or_insert_with(Instant::now).elapsed() > ONCE {
             // Nothing is to be put back, and whoever asks twice has waited enough.
             let _ = kill(Pid::this(), Signal::SIGKILL);
         }

@@ -166,6 +166,8 @@ fn what_is_wrong_with_requests_is_told() {
     with_url("--expect-status 20", "--expect-status: 20 is no status");
     with_url("--expect-status 2xx", "--expect-status: `2xx` is no list of numbers up to 999");
     with_url("--expect-bytes 1.5", "--expect-bytes: `1.5` is no whole number");
+    with_url("--http2 --no-keep-alive", "--keep-alive: HTTP/2 keeps its connections");
+    with_url("--http2 --keep-alive 3", "--keep-alive: HTTP/2 keeps its connections");
     with_url("--keep-alive maybe", "--keep-alive: `maybe` is no whole number");
     with_url(
         "--body-file /nowhere/at/all",

@@ -147,7 +147,12 @@ fn rate(part: &str, text: &str) -> Result<f64, Wrong> {
 
 /// `0,1`, `0-3`, `0-1,4`.
 pub fn list(name: &str, text: &str, most: u32) -> Result<Vec<u32>, Wrong> {
-    let wrong = || (format!("{name}: `{text}` is no list of numbers up to {most}"), "write 0,1 or 0-3".to_owned());
+    let wrong = || {
+        (
+            format!("{name}: `{text}` is no list of numbers up to {most}"),
+            "write 0,1 or 0-3, the smaller first".to_owned(),
+        )
+    };
     let number = |part: &str| -> Result<u32, Wrong> {
         let is_plain = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         part.parse().ok().filter(|number| is_plain && *number <= most).ok_or_else(wrong)
