@@ -73,6 +73,7 @@ pub fn merged(results: &[LoadResult]) -> Result<LoadResult, NotMerged> {
         started_unix_us: began.min().unwrap_or_default(),
         duration_us: results.iter().map(|result| result.duration_us).max().unwrap_or_default(),
         rate_asked_per_s: results.iter().map(|result| result.rate_asked_per_s).sum(),
+        rates_asked: rates_asked(results),
         rate_sent_per_s: results.iter().map(|result| result.rate_sent_per_s).sum(),
         answers_per_s: results.iter().map(|result| result.answers_per_s).sum(),
         successes_per_s: results.iter().map(|result| result.successes_per_s).sum(),
@@ -98,9 +99,10 @@ pub fn merged(results: &[LoadResult]) -> Result<LoadResult, NotMerged> {
 fn same_load(first: &LoadResult, other: &LoadResult, number: usize) -> Result<(), NotMerged> {
     let streams =
         |result: &LoadResult| result.streams_asked_count.map_or("-".to_owned(), |streams| streams.to_string());
-    let asked: [(&'static str, String, String); 6] = [
+    let asked: [(&'static str, String, String); 7] = [
         ("the URL", first.url.clone(), other.url.clone()),
         ("the pace", first.pace.clone(), other.pace.clone()),
+        ("the rate", kind_of_rate(first), kind_of_rate(other)),
         ("the duration", time(first.duration_asked_us), time(other.duration_asked_us)),
         ("the time limit", time(first.timeout_us), time(other.timeout_us)),
         ("the number of streams", streams(first), streams(other)),
@@ -116,6 +118,22 @@ fn same_load(first: &LoadResult, other: &LoadResult, number: usize) -> Result<()
         return Err(NotMerged::Apart { number, apart: time(apart) });
     }
     Ok(())
+}
+
+/// How the rate went, but for each client's share of it.
+fn kind_of_rate(result: &LoadResult) -> String {
+    match result.rates_asked.as_deref() {
+        None if result.rate_asked_per_s.is_none() => "that of a closed loop".to_owned(),
+        None => "the same all the time".to_owned(),
+        Some(rates) if rates.contains("..") => "a ramp".to_owned(),
+        Some(rates) => format!("in {} steps", rates.split(" + ").next().unwrap_or_default().split(',').count()),
+    }
+}
+
+/// Those of all clients.
+fn rates_asked(results: &[LoadResult]) -> Option<String> {
+    let all: Vec<&str> = results.iter().filter_map(|result| result.rates_asked.as_deref()).collect();
+    (!all.is_empty()).then(|| all.join(" + "))
 }
 
 fn time(us: u64) -> String {

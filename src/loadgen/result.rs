@@ -66,6 +66,10 @@ pub fn of(settings: &Settings, load: &Load) -> LoadResult {
         duration_us: load.duration_ns / 1_000,
         timeout_us: micros(settings.timeout),
         rate_asked_per_s: rate_asked(settings),
+        rates_asked: match &settings.pace {
+            Pace::Closed => None,
+            Pace::Open(schedule) => schedule.words(),
+        },
         rate_sent_per_s: per_second(tally.sent),
         answers_per_s: per_second(tally.answers_in_time),
         successes_per_s: per_second(tally.successes_in_time),

@@ -62,6 +62,16 @@ impl Schedule {
         (last.before + last.requests()) / (last.from_s + last.length_s)
     }
 
+    /// As `-R` says it, where it is not one rate.
+    pub fn words(&self) -> Option<String> {
+        let plain = |rate: f64| format!("{rate:.3}").trim_end_matches('0').trim_end_matches('.').to_owned();
+        match &self.pieces[..] {
+            [one] if one.first == one.last => None,
+            [one] => Some(format!("{}..{}", plain(one.first), plain(one.last))),
+            several => Some(several.iter().map(|piece| plain(piece.first)).collect::<Vec<_>>().join(",")),
+        }
+    }
+
     /// The largest rate of all.
     pub fn largest_rate(&self) -> f64 {
         self.pieces.iter().flat_map(|piece| [piece.first, piece.last]).fold(0.0, f64::max)
@@ -127,6 +137,9 @@ mod tests {
         assert_eq!(schedule.due_ns(500), 5_000_000_000);
         assert_eq!(schedule.due_ns(501), 5_005_000_000);
         assert_eq!(schedule.largest_rate(), 200.0);
+        assert_eq!(schedule.words().as_deref(), Some("100,200"));
+        assert_eq!(Schedule::ramp(0.5, 300.0, SECONDS).words().as_deref(), Some("0.5..300"));
+        assert_eq!(Schedule::constant(7.0, SECONDS).words(), None);
     }
 
     #[test]

@@ -191,6 +191,11 @@ fn asked() -> Vec<Field> {
         ("duration_us", count(), "How long they were: shorter if somebody stopped it."),
         ("timeout_us", count(), "From when on a request was given up."),
         ("rate_asked_per_s", maybe(number()), "The mean rate asked for. null in a closed loop."),
+        (
+            "rates_asked",
+            maybe(text()),
+            "`100..300` for a rate that changed evenly, `100,200` for steps. null for one rate.",
+        ),
     ]
 }
 

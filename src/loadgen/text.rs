@@ -60,7 +60,10 @@ fn head(result: &LoadResult) -> String {
     let clients = if result.clients_count > 1 { format!("{} clients, ", result.clients_count) } else { String::new() };
     let loop_ = match result.rate_asked_per_s {
         None => "closed loop".to_owned(),
-        Some(rate) => format!("open loop: {rate:.2} requests/sec"),
+        Some(rate) => match &result.rates_asked {
+            None => format!("open loop: {rate:.2} requests/sec"),
+            Some(rates) => format!("open loop: {rates} requests/sec, {rate:.2} on average"),
+        },
     };
     let streams = streams.unwrap_or_default();
     let _ = writeln!(text, "  {clients}{threads} threads and {asked} connections{streams}, {loop_}");

@@ -48,6 +48,8 @@ pub struct LoadResult {
     pub timeout_us: u64,
     /// The rate asked for, on average. `null` in a closed loop.
     pub rate_asked_per_s: Option<f64>,
+    /// `100..300` for a rate that changed evenly, `100,200` for steps; several clients' have ` + ` in between. `null` for one rate.
+    pub rates_asked: Option<String>,
     /// Requests sent, over the duration.
     pub rate_sent_per_s: f64,
     /// Answers within the duration, over the duration.

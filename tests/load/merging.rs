@@ -112,6 +112,10 @@ fn what_is_not_one_load_is_refused() {
         "they are not of one load: the pace is precise in the first and closed in number 2",
     );
     check(
+        |other| other.rates_asked = Some("100..300".to_owned()),
+        "they are not of one load: the rate is the same all the time in the first and a ramp in number 2",
+    );
+    check(
         |other| other.started_unix_us += 60_000_000,
         "number 2 was not at work at the same time as the first: they began 60.0 s apart (hint: --start-at has clients begin together)",
     );

@@ -18,6 +18,7 @@ fn ramps_and_steps_have_as_many_requests_as_their_areas() {
         let truth = Truth::start(&[]);
         let (_, result) = load(&truth.url("/"), &["-d", "2s", "-c", "16", "-t", "2", "-R", rate]);
         assert_eq!(number(&result["requests"]["due_count"]), expected, "{rate}");
+        assert_eq!(result["rates_asked"], rate);
         assert_eq!(number(&truth.counts()["requests"]), expected, "{rate}");
     }
 }

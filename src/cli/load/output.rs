@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::arguments::Format;
 use crate::cli::error::Problem;
@@ -17,17 +17,35 @@ use crate::loadgen::tally::Second;
 
 /// Files that are made before a load begins, so that it is not run for nothing.
 pub struct Files {
-    csv: Option<File>,
-    hgrm: Option<File>,
+    csv: Option<Named>,
+    hgrm: Option<Named>,
+}
+
+/// A file, and what it is called.
+struct Named {
+    file: File,
+    path: PathBuf,
+}
+
+impl Named {
+    fn create(path: &Path) -> Result<Self, Problem> {
+        Ok(Self { file: create(path)?, path: path.to_owned() })
+    }
+
+    fn write(&mut self, text: &str) -> std::io::Result<()> {
+        self.file.write_all(text.as_bytes()).map_err(|error| {
+            std::io::Error::new(error.kind(), format!("{} can't be written: {error}", self.path.display()))
+        })
+    }
 }
 
 impl Files {
     /// Makes them.
     pub fn open(arguments: &LoadArguments) -> Result<Self, Problem> {
-        let open = |path: Option<&Path>| path.map(create).transpose();
+        let open = |path: Option<&Path>| path.map(Named::create).transpose();
         let mut files = Self { csv: open(arguments.csv.as_deref())?, hgrm: open(arguments.hgrm.as_deref())? };
         if let Some(file) = &mut files.csv {
-            file.write_all(csv::HEAD.as_bytes())?;
+            file.write(csv::HEAD)?;
         }
         Ok(files)
     }
@@ -35,7 +53,7 @@ impl Files {
     /// Writes the percentiles.
     pub fn percentiles(&mut self, text: &str) -> Result<(), Problem> {
         match &mut self.hgrm {
-            Some(file) => Ok(file.write_all(text.as_bytes())?),
+            Some(file) => Ok(file.write(text)?),
             None => Ok(()),
         }
     }
@@ -89,8 +107,11 @@ impl<'a> Seconds<'a> {
             let written = write_line(&json(&line));
             self.note(written);
         }
-        let written = self.files.csv.as_mut().map_or(Ok(()), |file| file.write_all(csv::row(&line).as_bytes()));
-        self.note(written);
+        // A file beside the result is not worth the load: what it lacks is told at the end.
+        if let Some(Err(error)) = self.files.csv.as_mut().map(|file| file.write(&csv::row(&line))) {
+            self.files.csv = None;
+            self.problem.get_or_insert(error);
+        }
         self.bar.show(&LoadMoment {
             elapsed_s: line.from_s + 1,
             answers: line.answers_count,
